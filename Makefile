@@ -1,0 +1,64 @@
+# The commands of this project; README.md says what each is for.
+# On a machine with Python 3.10+ and make, `make demo` and `make test` set up all they need.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUNTIME := .venv/.runtime
+TOOLS := .venv/.tools
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Tests share the cores; a network per core beats a network on all cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+.PHONY: help demo test check test-all fix bench bench-quick conformance docs lock clean
+
+help:  ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 22
+
+demo: $(RUNTIME)  ## the whole path on drawn pictures: check, train, evaluate, export, predict
+	$(BIN)/python dataset_tools/run_demo.py
+
+test: check  ## what CI runs: format, lint, types, import rules, fast tests
+	$(PYTEST)
+
+check: $(TOOLS)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-all: check  ## also the slow tests
+	$(PYTEST) -m "not gpu and not network"
+
+fix: $(TOOLS)  ## format, and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(RUNTIME)  ## images/s of check_dataset, train and predict beside plain loops
+	$(BIN)/python -m benchmarks.throughput
+
+conformance: $(RUNTIME)  ## networks against PaddleClas, and the export against PaddleX
+	$(BIN)/python benchmarks/conformance_paddleclas.py
+	$(BIN)/python benchmarks/paddlex_parity.py
+
+docs: $(RUNTIME)  ## write the generated pages of docs/
+	$(BIN)/python -m docs.generate
+
+lock:  ## choose versions anew (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \
+	  --group dev --no-header --no-annotate --output-file constraints.txt
+
+clean:  ## remove the environment and all outputs
+	rm -rf .venv output build dist *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv .venv
+
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --upgrade pip setuptools
+	$(INSTALL) --editable ".[cpu,parquet]"
+	touch $@
+
+$(TOOLS): $(RUNTIME)
+	$(INSTALL) --group dev
+	touch $@

@@ -1,0 +1,5 @@
+"""Hands over to the command line."""
+
+from toolkit.interfaces.cli import main
+
+raise SystemExit(main())

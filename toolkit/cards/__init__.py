@@ -1,0 +1,1 @@
+"""What is known of each model, and safe reading of weight files."""

@@ -1,0 +1,109 @@
+"""Everything that can go wrong for a person, as one tree.
+
+ToolkitError                  the user's input was wrong                          exit code 2
+├── ConfigError               a key, a value or an -o that cannot be read
+├── DatasetError              a list, folder or column that the run needs
+│   └── ImageError            one picture that cannot be read or decoded
+├── WeightsError              a weight or state file: missing, hostile, unfitting
+├── FetchError                an address that cannot be reached, or gave wrong bytes
+├── ModelError                a model name or directory that cannot be opened
+├── DeviceError               a device that is not there, or a malformed device string
+├── ExtraError                an optional package is not installed; names the extra
+└── GateError                 the input was fine, the result is not good enough   exit code 1
+    ├── CheckFailedError      the dataset did not pass its check
+    └── DivergedError         the loss is no longer a number
+
+A message says what happened with which value, what was expected, and what to do. Anything that
+is not a ToolkitError is a bug of ours: exit code 3, with a traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+from importlib import import_module
+from types import ModuleType
+
+
+class ToolkitError(Exception):
+    """The user's input was wrong; the message stands alone, without a traceback."""
+
+    exit_code = 2
+
+
+class ConfigError(ToolkitError):
+    """One or more things in the configuration cannot be used; all of them are listed."""
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DatasetError(ToolkitError):
+    """A list file, folder or column of the dataset cannot be used."""
+
+
+class ImageError(DatasetError):
+    """One picture cannot be read or decoded."""
+
+
+class WeightsError(ToolkitError):
+    """A weight or state file is missing, hostile, damaged, or does not fit the network."""
+
+
+class FetchError(ToolkitError):
+    """An address could not be reached, or what it served is not what was expected."""
+
+
+class ModelError(ToolkitError):
+    """A model name is unknown, or a model directory is not complete."""
+
+
+class DeviceError(ToolkitError):
+    """A device string is malformed, or names a device that is not there."""
+
+
+class ExtraError(ToolkitError):
+    """An optional package is needed and not installed."""
+
+
+class GateError(ToolkitError):
+    """The input could be read and the result did not pass."""
+
+    exit_code = 1
+
+
+class CheckFailedError(GateError):
+    """The dataset has findings at or above the severity that fails it."""
+
+
+class DivergedError(GateError):
+    """Training stopped because the loss is no longer a finite number."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the known name closest to `name`, or an empty string."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[found[0]]!r}?" if found else ""
+
+
+def import_extra(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Imports an optional package where it is used.
+
+    Args:
+        module: dotted module name, such as ``pyarrow.parquet``.
+        extra: the extra of this package that installs it.
+        purpose: what needs it, as the subject of a sentence: "Writing Parquet".
+
+    Raises:
+        ExtraError: the package is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
+            raise
+        raise ExtraError(
+            f"{purpose} needs the package {module.split('.')[0]!r}, which is not installed. "
+            f'Install it with: pip install "image-retrieval-toolkit[{extra}]" '
+            f'(in a checkout: pip install -e ".[{extra}]").'
+        ) from error

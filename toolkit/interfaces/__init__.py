@@ -1,0 +1,1 @@
+"""How people reach the toolkit: the command line and the Python API."""

@@ -1,0 +1,67 @@
+"""The command line: ``main.py -c FILE -o Section.key=value``.
+
+Exit codes: 0 done; 1 the dataset or a gate did not pass; 2 the input was wrong; 3 a bug of ours;
+130 interrupted.
+"""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+
+from toolkit.errors import ToolkitError
+from toolkit.registry import TASKS
+from toolkit.version import __version__
+
+BUG, INTERRUPTED = 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one mode and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    # The schema costs a quarter of a second; --help should not pay for it.
+    from toolkit.interfaces.run import run
+
+    try:
+        report = run(options.config, options.override)
+    except ToolkitError as error:
+        _say(f"{type(error).__name__}: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("Interrupted. What was written so far is whole.")
+        return INTERRUPTED
+    except Exception:  # the last line of defence: a bug must be seen, and have its own exit code
+        traceback.print_exc()
+        _say("This is a bug of the toolkit. Please report it with the lines above.")
+        return BUG
+    print(report.summary())
+    return 0 if report.passed else 1
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="main.py",
+        description=(
+            "Check a folder of pictures, train an image embedding, measure it and use it. "
+            "Modes: " + ", ".join(TASKS.names()) + "."
+        ),
+        epilog=(
+            "Example: python main.py -c configs/general_recognition/PP-ShiTuV2_rec.yaml "
+            "-o Global.mode=check_dataset -o Global.dataset_dir=my_photographs"
+        ),
+    )
+    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML file to run")
+    parser.add_argument(
+        "-o",
+        "--override",
+        action="append",
+        default=[],
+        metavar="Section.key=value",
+        help="value that takes the place of the file's; may be given many times",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser

@@ -1,0 +1,222 @@
+"""The machine under a run: device, cores, seeds, log lines and progress."""
+
+import logging
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from toolkit.errors import DeviceError, import_extra
+
+_DEVICE = re.compile(r"(auto|cpu|gpu)(?::(\d+(?:,\d+)*))?")
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+_PLAIN_LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a network runs.
+
+    Attributes:
+        kind: ``cpu`` or ``gpu``.
+        ids: the GPUs, first the one that a single process uses; empty on the CPU.
+    """
+
+    kind: str
+    ids: tuple[int, ...] = ()
+
+    @property
+    def paddle_name(self) -> str:
+        """The name that ``paddle.set_device`` takes: ``cpu`` or ``gpu:0``."""
+        return f"gpu:{self.ids[0]}" if self.kind == "gpu" else "cpu"
+
+
+def parse_device(text: str) -> tuple[str, tuple[int, ...]]:
+    """Splits ``auto | cpu | gpu | gpu:0,1`` into kind and ids, without asking the machine.
+
+    Raises:
+        DeviceError: the text is none of these.
+    """
+    match = _DEVICE.fullmatch(text)
+    if match is None or (match[2] and match[1] != "gpu"):
+        raise DeviceError(
+            f"Unknown device {text!r}. Known: auto, cpu, gpu, gpu:0 or gpu:0,1 (any GPU numbers)."
+        )
+    ids = tuple(int(part) for part in match[2].split(",")) if match[2] else ()
+    return match[1], ids
+
+
+def resolve_device(text: str) -> Device:
+    """Turns a device string into a device that is there; a GPU that is not means a warning.
+
+    Raises:
+        DeviceError: the text is malformed.
+        ExtraError: PaddlePaddle is not installed.
+    """
+    kind, ids = parse_device(text)
+    if kind == "cpu":
+        return Device("cpu")
+    paddle = import_extra("paddle", extra="cpu", purpose="Running a network")
+    count = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    present = tuple(number for number in (ids or (0,)) if number < count)
+    if present:
+        return Device("gpu", present)
+    if kind == "gpu":
+        logging.getLogger(__name__).warning(
+            "Device %r was asked for and this machine has %d usable GPU(s); using the CPU.",
+            text,
+            count,
+        )
+    return Device("cpu")
+
+
+def cores_allowed() -> int:
+    """Returns how many cores this process may use: its affinity mask, cut by a cgroup quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota_file = Path("/sys/fs/cgroup/cpu.max")
+    if quota_file.is_file():
+        quota, period = quota_file.read_text(encoding="ascii").split()
+        if quota != "max":
+            return max(1, min(cores or 1, math.ceil(int(quota) / int(period))))
+    return cores or 1
+
+
+def seed_framework(seed: int) -> None:
+    """Seeds Paddle's own generators (initial weights, dropout); ours are passed in as arguments."""
+    paddle = import_extra("paddle", extra="cpu", purpose="Running a network")
+    paddle.seed(seed)
+
+
+def configure_logging(log_file: Path | None = None, *, stream: TextIO | None = None) -> None:
+    """Sends the toolkit's log lines to `stream` (default: standard error) and to a file.
+
+    Calling it again replaces what an earlier call set up, so that a second run in one process
+    does not write into the first one's file.
+    """
+    logger = logging.getLogger("toolkit")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(_LOG_FORMAT, datefmt="%Y-%m-%d %H:%M:%S"))
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+class Progress:
+    """A bar with rate and ETA on a terminal; elsewhere a plain line every ten seconds.
+
+    Args:
+        title: what is being done: "check images".
+        total: how many steps there are; None when nobody knows.
+        unit: what a step is, for the rate: "images".
+        stream: where to write; standard error by default.
+    """
+
+    def __init__(
+        self, title: str, total: int | None, *, unit: str = "images", stream: TextIO | None = None
+    ) -> None:
+        self._title, self._total, self._unit = title, total, unit
+        self._stream = stream or sys.stderr
+        self._done = 0
+        self._started = self._last_line = time.monotonic()
+        self._bar: _RichBar | None = None
+
+    def __enter__(self) -> "Progress":
+        self._started = self._last_line = time.monotonic()
+        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
+            self._bar = _RichBar(self._title, self._total, self._unit, self._stream)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif kind is None and self._done:
+            self._write_line()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Counts steps as done; `note` is shown behind the figures (a loss, say)."""
+        self._done += steps
+        if self._bar is not None:
+            self._bar.advance(steps, note)
+        elif time.monotonic() - self._last_line >= _PLAIN_LINE_SECONDS:
+            self._write_line(note)
+
+    def _write_line(self, note: str = "") -> None:
+        self._last_line = time.monotonic()
+        elapsed = max(self._last_line - self._started, 1e-9)
+        rate = self._done / elapsed
+        line = f"{self._title}: {self._done}"
+        if self._total:
+            eta = _clock((self._total - self._done) / rate) if rate else "?"
+            line += f"/{self._total} ({100 * self._done // self._total}%) ETA {eta}"
+        line += f" {rate:.1f} {self._unit}/s, {_clock(elapsed)} elapsed {note}"
+        self._stream.write(line.rstrip() + "\n")
+        self._stream.flush()
+
+
+class _RichBar:
+    """The terminal form of Progress."""
+
+    def __init__(self, title: str, total: int | None, unit: str, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._unit = unit
+        self._started, self._done = time.monotonic(), 0
+        self._progress = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(file=stream),
+        )
+        self._task = self._progress.add_task(title, total=total, note="", rate="")
+        self._progress.start()
+
+    def advance(self, steps: int, note: str) -> None:
+        self._done += steps
+        rate = self._done / max(time.monotonic() - self._started, 1e-9)
+        fields = {"rate": f"{rate:.1f} {self._unit}/s"} | ({"note": note} if note else {})
+        self._progress.update(self._task, advance=steps, **fields)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def stopwatch() -> Iterator[dict[str, float]]:
+    """Yields a dict whose ``seconds`` is filled in when the block ends."""
+    result = {"seconds": 0.0}
+    started = time.monotonic()
+    try:
+        yield result
+    finally:
+        result["seconds"] = time.monotonic() - started
