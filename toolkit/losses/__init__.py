@@ -1,0 +1,1 @@
+"""One loss a file, all with one signature: loss(outputs, labels) -> scalar."""

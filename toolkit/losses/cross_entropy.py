@@ -1,0 +1,40 @@
+"""Softmax cross entropy over the training classes."""
+
+import paddle
+from paddle import Tensor, nn
+from paddle.nn import functional
+
+from toolkit.config.types import Fraction
+from toolkit.losses.outputs import read_output
+
+
+class CELoss(nn.Layer):
+    """Cross entropy of the head's logits, with optional label smoothing.
+
+    Args:
+        epsilon: share of the probability that is spread evenly over all classes, [0, 1].
+
+    Source: Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2016,
+    section 7, for the smoothing.
+    """
+
+    def __init__(self, epsilon: Fraction = 0.0) -> None:
+        super().__init__()
+        if not 0 <= epsilon <= 1:
+            raise ValueError(f"epsilon is a share from 0 to 1; got {epsilon}.")
+        self.epsilon = epsilon
+
+    def forward(self, outputs: dict[str, Tensor], labels: Tensor) -> Tensor:
+        """Returns the mean over the batch, a scalar.
+
+        Args:
+            outputs: needs ``logits`` [b, c].
+            labels: class indices [b], int64, each below c.
+        """
+        logits = read_output(outputs, "logits", "CELoss")
+        loss = functional.cross_entropy(logits, labels)
+        if self.epsilon:
+            # Against the even distribution: mean over classes of -log softmax.
+            even = (paddle.logsumexp(logits, 1) - logits.mean(1)).mean()
+            loss = (1.0 - self.epsilon) * loss + self.epsilon * even
+        return loss

@@ -1,0 +1,22 @@
+"""How a loss reads the outputs of a network."""
+
+from paddle import Tensor
+
+
+def read_output(outputs: dict[str, Tensor], name: str, loss: str) -> Tensor:
+    """Returns one output of the network.
+
+    Args:
+        outputs: what Recognizer's forward returned.
+        name: the output wanted.
+        loss: who wants it, for the message.
+
+    Raises:
+        ValueError: the network has no such output.
+    """
+    if name not in outputs:
+        reason = " Add a head to the network (Arch.Head)." if name == "logits" else ""
+        raise ValueError(
+            f"{loss} reads the output {name!r}, and the network gives {', '.join(outputs)}.{reason}"
+        )
+    return outputs[name]

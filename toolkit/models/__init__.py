@@ -1,0 +1,1 @@
+"""Networks: backbones, necks, heads, and the recognizer that joins them."""

@@ -1,0 +1,1 @@
+"""One file a family; toolkit/registry.py has the names."""
