@@ -41,7 +41,7 @@ conformance: $(RUNTIME)  ## networks against PaddleClas, and the export against 
 	$(BIN)/python benchmarks/paddlex_parity.py
 
 docs: $(RUNTIME)  ## write the generated pages of docs/
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 lock:  ## choose versions anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \

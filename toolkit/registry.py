@@ -228,7 +228,7 @@ OPTIMIZERS = Registry(
         "Momentum": "toolkit.training.optimizers:Momentum",
         "AdamW": "toolkit.training.optimizers:AdamW",
     },
-    handed_in=["parameter_groups", "learning_rate"],
+    handed_in=["parameters", "learning_rate"],
 )
 
 CHECKS = Registry(

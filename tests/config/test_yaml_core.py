@@ -78,8 +78,10 @@ _PLAIN = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=8)
     | st.sampled_from(["on", "1e-3", "010", "None", "null", "1:30", "~", "0x1", "2024-01-01", "="]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["a", "b", "on", "x y"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", "on", "x y"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 

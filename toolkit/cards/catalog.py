@@ -82,7 +82,7 @@ CARDS = {
             "Small dense ResNet + BNNeck, softmax: learns from a few thousand pictures, from "
             "scratch, on a laptop's CPU.",
             dimension=256,
-            input_size=96,
+            input_size=64,
         ),
     )
 }

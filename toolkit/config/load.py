@@ -13,12 +13,12 @@ from toolkit.config.schema import Config
 from toolkit.config.yaml_core import Document, Path, dump, parse_document, parse_scalar
 from toolkit.errors import ConfigError, ModelError
 
-RECIPE_SECTIONS = ("Arch", "Loss", "Optimizer", "Data", "Metric")
+RECIPE_SECTIONS = ("Arch", "Loss", "Optimizer", "Data")
 _INDEX = re.compile(r"\d+")
 
 
 def read_document(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Document:
-    """Reads a YAML file and lays the overrides over it; nothing is checked against the schema.
+    """Reads a YAML file, adds what it lacks from the model's card, and lays the overrides over it.
 
     Args:
         file: path of the YAML file.
@@ -26,7 +26,8 @@ def read_document(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Do
             flow lists and mappings when they start with ``[``, ``{`` or a quote).
 
     Raises:
-        ConfigError: the file cannot be read, is not YAML, or an override cannot be placed.
+        ConfigError: the file cannot be read, is not YAML, or an override cannot be placed; then
+            with what the schema finds, too.
     """
     path = pathlib.Path(file)
     try:
@@ -40,9 +41,14 @@ def read_document(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Do
         document.data = {}
     if not isinstance(document.data, dict):
         raise ConfigError(f"{path}: expected sections such as 'Global:', found {document.data!r}.")
-    problems = [problem for override in overrides for problem in _apply(document, override)]
+    # The model's name decides on the recipe, and overrides reach into the recipe as into the file.
+    first = [override for override in overrides if override.startswith("Global.")]
+    rest = [override for override in overrides if not override.startswith("Global.")]
+    problems = [problem for override in first for problem in _apply(document, override)]
+    problems += _complete(document)
+    problems += [problem for override in rest for problem in _apply(document, override)]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*problems, *_problems(document)])
     return document
 
 
@@ -56,21 +62,15 @@ def load_config(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Conf
 
 
 def check_document(document: Document) -> Config:
-    """Validates a document; recipe sections that it lacks come from the model's card."""
-    recipe, problems = _recipe(document)
-    for section, value in recipe.data.items():
-        if document.data.get(section) is None:
-            document.data[section] = value
-            kept = {path: at for path, at in recipe.places.items() if path[:1] == (section,)}
-            document.places.update(kept)
+    """Validates a document against the schema.
+
+    Raises:
+        ConfigError: with every problem.
+    """
     try:
-        config = Config.model_validate(document.data)
+        return Config.model_validate(document.data)
     except ValidationError as error:
-        problems += _explain(error, document)
-        raise ConfigError(problems) from error
-    if problems:
-        raise ConfigError(problems)
-    return config
+        raise ConfigError(_explain(error, document)) from error
 
 
 def dump_config(config: Config) -> str:
@@ -78,22 +78,33 @@ def dump_config(config: Config) -> str:
     return dump(config.model_dump())
 
 
-def _recipe(document: Document) -> tuple[Document, list[str]]:
-    """The recipe of the card that Global.model names; an own name needs a whole recipe."""
+def _problems(document: Document) -> list[str]:
+    try:
+        check_document(document)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _complete(document: Document) -> list[str]:
+    """Adds the recipe sections that are missing; returns what is wrong with Global.model."""
     section = document.data.get("Global")
     name = section.get("model") if isinstance(section, dict) else None
-    whole = all(document.data.get(key) is not None for key in RECIPE_SECTIONS[:4])
-    if not isinstance(name, str):
-        return Document({}), []
+    missing = [key for key in RECIPE_SECTIONS if document.data.get(key) is None]
+    if not isinstance(name, str) or not missing:
+        return []
     try:
         file = find_card(name).recipe_file
     except ModelError as error:
-        if whole:
-            return Document({}), []
         place = document.place(("Global", "model"))
         more = "A model of your own needs the sections Arch, Loss, Optimizer and Data."
-        return Document({}), [f"{place}: Global.model: {error} {more}"]
-    return parse_document(file.read_text(encoding="utf-8"), f"recipe of {name}"), []
+        return [f"{place}: Global.model: {error} {more}"]
+    recipe = parse_document(file.read_text(encoding="utf-8"), f"recipe of {name}")
+    for key in missing:
+        if key in recipe.data:
+            document.data[key] = recipe.data[key]
+            document.places |= {at: line for at, line in recipe.places.items() if at[:1] == (key,)}
+    return []
 
 
 def _apply(document: Document, override: str) -> list[str]:

@@ -57,7 +57,7 @@ class Part:
     options: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PartField:
     """Annotation of a field that holds a part: ``Annotated[Part, PartField(BACKBONES)]``.
 
@@ -128,10 +128,10 @@ class PartField:
 
     def _unreadable(self, form: str) -> ValidationError:
         known = ", ".join(self.registry.names())
-        return _problem(f"Expected a {self.registry.kind} as {form}. Known names: {known}.", ())
+        return _problem(f"Expected one {self.registry.kind} as {form}. Known names: {known}.", ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OptionsField:
     """Annotation of a field that holds the options of one known part, as a complete dict."""
 

@@ -211,6 +211,9 @@ class EvaluateSection(Section):
     )
     log_interval: PositiveInt = Field(1, description="Kept for PaddleX files; progress is timed.")
     batch_size: PositiveInt = Field(64, description="Pictures a forward pass.")
+    baselines: list[Literal["hsv_histogram", "blurred_pixels", "untrained"]] = Field(
+        [], description="Also measured, to see what training was good for."
+    )
 
 
 class ExportSection(Section):

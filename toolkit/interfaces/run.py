@@ -1,5 +1,6 @@
 """One run of one mode: config.yaml before it, <mode>_result.json after it, whatever happens."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from toolkit.config.schema import Config
 from toolkit.config.yaml_core import Document
 from toolkit.errors import ConfigError, ToolkitError
 from toolkit.registry import TASKS
-from toolkit.runtime import configure_logging
+from toolkit.runtime import configure_logging, prepare_cpu
 from toolkit.storage import write_json, write_text
 from toolkit.tasks.report import Report
 from toolkit.version import __version__
+
+# Said by Paddle whenever it is imported, and whenever batch norm is trained; nothing to be done.
+_PADDLE_SAYS = ("No ccache found", "When training, we now always track")
 
 
 def run(config: Config | Path | str, overrides: Sequence[str] = ()) -> Report:
@@ -44,6 +48,9 @@ def run(config: Config | Path | str, overrides: Sequence[str] = ()) -> Report:
 def run_config(config: Config) -> Report:
     """Runs a validated configuration."""
     output, mode = Path(config.Global.output), config.Global.mode
+    prepare_cpu()
+    for known in _PADDLE_SAYS:
+        warnings.filterwarnings("ignore", message=known, category=UserWarning)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
