@@ -1,0 +1,74 @@
+"""The whole path on drawn pictures: dataset, check, train, evaluate, export, predict.
+
+    python dataset_tools/run_demo.py [--output output/demo]
+
+Every step is a command that you can type yourself; it is printed before it runs.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CONFIG = "configs/general_recognition/demo.yaml"
+MODES = ("check_dataset", "train", "evaluate", "export", "predict")
+
+
+def main() -> int:
+    """Runs the steps one after another and ends with the numbers and the paths."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("output/demo"))
+    output: Path = parser.parse_args().output
+    dataset = output / "dataset"
+    settings = [
+        f"Global.output={output}",
+        f"Global.dataset_dir={dataset}",
+        f"Predict.input={dataset}/images",
+    ]
+    started = time.monotonic()
+    steps = [["dataset_tools/make_demo_dataset.py", str(dataset)]]
+    for mode in MODES:
+        overrides = [word for setting in settings for word in ("-o", setting)]
+        steps.append(["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}", *overrides])
+    for number, step in enumerate(steps, start=1):
+        print(f"\n[{number}/{len(steps)}] python {shlex.join(step)}", flush=True)
+        code = subprocess.run([sys.executable, *step], check=False).returncode  # noqa: S603 - our own commands
+        if code:
+            print(f"This step ended with exit code {code}; the ones after it were not run.")
+            return code
+    print(_conclusion(output, time.monotonic() - started))
+    return 0
+
+
+def _conclusion(output: Path, seconds: float) -> str:
+    result = json.loads((output / "evaluate_result.json").read_text(encoding="utf-8"))
+    rows = {"trained network": result["metrics"], **result["baselines"]}
+    lines = [
+        "",
+        f"Done in {seconds:.0f} s. Search among pictures of classes that training never saw:",
+        f"  {'':22}{'recall@1':>10}{'recall@5':>10}{'mAP':>10}",
+    ]
+    lines += [
+        f"  {name:22}{row['recall1']:>10.3f}{row['recall5']:>10.3f}{row['mAP']:>10.3f}"
+        for name, row in rows.items()
+    ]
+    lines.append("Look at:")
+    lines += [
+        f"  {output / name}"
+        for name in (
+            "check_dataset/report.html",
+            "check_dataset/histogram.png",
+            "loss_curve.png",
+            "recall_curve.png",
+            "evaluate/report.html",
+            "best_model/inference",
+        )
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""From a line of a list to pixels: manifest, sources, decode, transforms, dataset, samplers."""

@@ -1,0 +1,56 @@
+"""Steps one after the other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.transforms.transform import Form, Transform
+
+
+class Pipeline:
+    """Applies steps in order, from uint8 RGB pixels [h, w, 3] on.
+
+    Args:
+        transforms: the steps.
+
+    Attributes:
+        gives: the form of what comes out.
+
+    Raises:
+        ValueError: a step stands where it is given a form that it cannot take.
+
+    Example:
+        >>> pipeline = Pipeline([ResizeImage(224), NormalizeImage(), ToCHWImage()])
+        >>> pipeline(pixels, np.random.default_rng(0)).shape
+        (3, 224, 224)
+    """
+
+    def __init__(self, transforms: Sequence[Transform]) -> None:
+        self.transforms = tuple(transforms)
+        self.gives: Form = "pixels"
+        before = "the decoder"
+        for transform in self.transforms:
+            name = type(transform).__name__
+            if self.gives not in transform.takes:
+                raise ValueError(
+                    f"{name} takes {' or '.join(transform.takes)} and stands behind {before}, "
+                    f"which gives {self.gives} (pixels: bytes; values: from NormalizeImage on; "
+                    "tensor: from ToCHWImage on). Change the order."
+                )
+            if transform.gives is not None:
+                self.gives, before = transform.gives, name
+
+    def __call__(self, image: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        """Returns what the last step returns."""
+        for transform in self.transforms:
+            image = transform(image, rng)
+        return image
+
+    def describe(self) -> list[dict[str, dict[str, Any]]]:
+        """Returns one {name: options} a step, with every default written out."""
+        return [{type(step).__name__: step.options()} for step in self.transforms]
+
+    def __repr__(self) -> str:
+        return f"Pipeline({list(self.transforms)!r})"
