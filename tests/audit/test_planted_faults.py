@@ -1,0 +1,343 @@
+"""One fault planted in a clean dataset gives its code, about its rows, and nothing else."""
+
+import io
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from planted_dataset import draw
+
+from toolkit.audit.codes import CODES
+from toolkit.audit.dataset import load_dataset
+from toolkit.audit.doctor import examine
+from toolkit.audit.examination import TrainingNeeds
+from toolkit.audit.options import AuditOptions
+
+LINE = 13  # the clean train list has 12 rows
+
+
+def encode(pixels, kind="PNG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def one(code, path, line=LINE, split="train"):
+    return [(code, (path,), ((f"{split}.txt", line),))]
+
+
+def test_clean_dataset_has_no_finding_but_the_remark_on_its_classes(planted):
+    diagnosis = planted.examine()
+    assert [f.code for f in diagnosis.findings] == ["split.open_set"]
+    assert diagnosis.passed("warning")
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        ("image.zero_bytes", b""),
+        ("image.not_an_image", b"<html>404 not found</html>"),
+        ("image.truncated", encode(draw(99), "JPEG")[:-900]),
+        ("image.truncated", encode(draw(99))[:-2000]),
+        ("image.unreadable", encode(draw(99))[:2000] + b"!" + encode(draw(99))[2001:]),
+    ],
+)
+def test_files_that_give_no_picture(planted, code, data):
+    planted.add_file("train", "images/bad.png", "a", data)
+    assert planted.found() == one(code, "images/bad.png")
+
+
+def test_bomb_is_not_decoded(planted):
+    planted.add("train", "images/large.png", "a", draw(5, 100, 101))
+    options = AuditOptions(max_pixels=10_000)
+    assert planted.found(options) == one("image.bomb", "images/large.png")
+    (finding,) = [f for f in planted.examine(options).findings if f.code == "image.bomb"]
+    assert finding.threshold == 10_000
+
+
+def test_a_real_bomb_of_few_bytes(planted):
+    png = encode(np.zeros((1, 1), np.uint8))
+    # Width and height of 60,000 in the header chunk, whose type and data are bytes 12 to 29.
+    chunk = png[12:16] + 2 * (60_000).to_bytes(4, "big") + png[24:29]
+    bomb = png[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + png[33:]
+    planted.add_file("train", "images/bomb.png", "a", bomb)
+    assert planted.found() == one("image.bomb", "images/bomb.png")
+
+
+def test_missing(planted):
+    planted.add_row("train", "images/nowhere.png a")
+    assert planted.found() == one("image.missing", "images/nowhere.png")
+
+
+def test_a_folder_is_unreadable(planted):
+    (planted.root / "images/folder.png").mkdir(parents=True)
+    planted.add_row("train", "images/folder.png a")
+    assert planted.found() == one("image.unreadable", "images/folder.png")
+
+
+@pytest.mark.parametrize("path", ["../outside.png", "{absolute}", "images/../../outside.png", "."])
+def test_outside_the_root(planted, path):
+    outside = planted.root.parent / "outside.png"
+    Image.fromarray(draw(77)).save(outside)
+    path = path.format(absolute=outside)
+    planted.add_row("train", f"{path} a")
+    assert planted.found() == one("image.outside_root", path)
+
+
+def test_an_absolute_path_and_a_linked_folder_inside_are_fine(planted):
+    planted.add_row("train", f"{planted.add('gallery', 'images/g9.png', 'x')} a")
+    planted.rows["gallery"].pop()
+    elsewhere = planted.root.parent / "elsewhere"
+    elsewhere.mkdir()
+    Image.fromarray(draw(78)).save(elsewhere / "p.png")
+    (planted.root / "linked").symlink_to(elsewhere)
+    planted.add_row("train", "linked/p.png a")
+    assert planted.found() == []
+
+
+def test_malformed_lines_are_all_reported(planted):
+    first = planted.add_row("train", "onlyonecolumn")
+    planted.add_row("train", "")
+    third = planted.add_row("train", "a\tb\tc\td")
+    assert planted.found() == [
+        ("list.malformed_line", (), (("train.txt", first),)),
+        ("list.malformed_line", (), (("train.txt", third),)),
+    ]
+
+
+def test_duplicate_lines(planted):
+    planted.add_row("train", "images/train_a0.png a")
+    planted.add_row("train", "./images/train_a0.png a")
+    lines = (("train.txt", 1), ("train.txt", 13), ("train.txt", 14))
+    assert planted.found() == [("list.duplicate_line", ("images/train_a0.png",), lines)]
+
+
+def test_same_path_under_two_labels(planted):
+    planted.add_row("train", "images/train_a0.png b")
+    lines = (("train.txt", 1), ("train.txt", 13))
+    assert planted.found() == [("label.conflict", ("images/train_a0.png",), lines)]
+
+
+def test_same_pixels_under_two_labels(planted):
+    planted.add("train", "images/again.bmp", "b", planted.read("images/train_a0.png"))
+    lines = (("train.txt", 1), ("train.txt", 13))
+    files = ("images/train_a0.png", "images/again.bmp")
+    assert planted.found() == [("label.conflict", files, lines)]
+
+
+def test_duplicates_within_a_list_count_saved_again_pixels(planted):
+    planted.add("train", "images/again.bmp", "a", planted.read("images/train_a0.png"))
+    lines = (("train.txt", 1), ("train.txt", 13))
+    files = ("images/train_a0.png", "images/again.bmp")
+    assert planted.found() == [("duplicate.within_split", files, lines)]
+
+
+@pytest.mark.parametrize(
+    ("copied", "split", "code", "lines"),
+    [
+        ("train_a0", "gallery", "train_gallery", (("train.txt", 1), ("gallery.txt", 7))),
+        ("train_a0", "query", "train_query", (("train.txt", 1), ("query.txt", 5))),
+        ("gallery_x0", "query", "query_gallery", (("gallery.txt", 1), ("query.txt", 5))),
+    ],
+)
+@pytest.mark.parametrize("kind", ["same path", "same bytes", "same pixels"])
+def test_duplicates_across_lists(planted, copied, split, code, lines, kind):
+    # The label is that of the copied picture, and of a class that the gallery has.
+    label = "x" if copied.startswith("gallery") else "a"
+    path = f"images/{copied}.png"
+    planted.add("gallery", "images/g_more.png", label)
+    if split == "gallery":
+        lines = (lines[0], ("gallery.txt", 8))
+    files = (path,)
+    if kind == "same path":
+        planted.add_row(split, f"{path} {label}")
+    elif kind == "same bytes":
+        planted.add_file(split, "images/copy.png", label, (planted.root / path).read_bytes())
+        files = (path, "images/copy.png")
+    else:
+        planted.add(split, "images/copy.tiff", label, planted.read(path))
+        files = (path, "images/copy.tiff")
+    assert planted.found() == [(f"duplicate.{code}", files, lines)]
+
+
+def test_near_duplicates_across_lists(planted):
+    pixels = planted.read("images/train_a0.png")
+    planted.add("query", "images/q.jpg", "x", pixels, quality=60)
+    darker = np.asarray(Image.fromarray((pixels * 0.8).astype(np.uint8)).reduce(2))
+    planted.add("gallery", "images/g.png", "x", darker)
+    found = planted.found()
+    assert [(code, files) for code, files, _ in found] == [
+        ("near_duplicate.train_gallery", ("images/g.png", "images/train_a0.png")),
+        ("near_duplicate.train_query", ("images/q.jpg", "images/train_a0.png")),
+        ("near_duplicate.query_gallery", ("images/q.jpg", "images/g.png")),
+    ]
+    assert found[1][2] == (("query.txt", 5), ("train.txt", 1))
+
+
+def test_near_duplicates_within_a_list_are_no_finding(planted):
+    planted.add("train", "images/q.jpg", "a", planted.read("images/train_a0.png"), quality=60)
+    assert planted.found() == []
+
+
+def test_near_duplicates_need_both_radius_and_correlation(planted):
+    planted.add("query", "images/q.jpg", "x", planted.read("images/train_a0.png"), quality=60)
+    assert planted.found(AuditOptions(near_duplicate_correlation=1.0)) == []
+    assert planted.found(AuditOptions(near_duplicate_radius=0)) in (
+        [],
+        planted.found(),  # when not a single bit differs
+    )
+
+
+def test_query_label_absent_from_the_gallery(planted):
+    planted.add("query", "images/q_new.png", "z")
+    assert planted.found() == one("label.query_absent", "images/q_new.png", 5, "query")
+
+
+@pytest.mark.parametrize("split", ["train", "gallery", "query"])
+def test_empty_list(planted, split):
+    planted.rows[split] = [""]
+    assert planted.found() == [("split.empty", (), ((f"{split}.txt", 1),))]
+
+
+def test_gallery_that_is_the_query_list_is_one_warning(planted):
+    planted.rows["query"] = list(planted.rows["gallery"])
+    assert planted.found() == [
+        ("split.gallery_is_query", (), (("query.txt", 1), ("gallery.txt", 1)))
+    ]
+
+
+def shade(level, seed=6):
+    """Fine grain around a level of grey."""
+    grain = np.random.default_rng(seed).integers(-20, 21, (80, 96, 3))
+    return np.clip(level + grain, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("code", "pixels"),
+    [
+        ("too_small", draw(50, 15, 60)),
+        ("too_small", draw(50, 1, 1)),
+        ("extreme_aspect", draw(50, 20, 420)),
+        ("dark", (draw(50) * 0.12).astype(np.uint8)),
+        ("dark", np.zeros((80, 96, 3), np.uint8)),
+        ("light", (255 - draw(50) * 0.08).astype(np.uint8)),
+        ("low_information", shade(128)),
+        ("low_information", np.full((80, 96, 3), (10, 200, 90), np.uint8)),
+        ("blurred", np.asarray(Image.fromarray(draw(50, 5, 6)).resize((250, 200), 3))),
+        ("odd_size", draw(50, 800, 900)),
+    ],
+)
+def test_looks(planted, code, pixels):
+    planted.add("train", "images/odd.png", "a", pixels)
+    expected = one(f"image.{code}", "images/odd.png")
+    found = planted.found()
+    grey = one("image.grey", "images/odd.png") if (pixels[..., :1] == pixels).all() else []
+    assert found == expected + grey
+
+
+def test_drawings_with_thin_strokes_are_neither_light_nor_flat(planted):
+    page = np.full((105, 105), 255, np.uint8)
+    page[50:53, 20:80] = 0
+    planted.add("train", "images/stroke.png", "a", page)
+    assert planted.found() == one("image.grey", "images/stroke.png")
+
+
+def test_labels_against_training(planted):
+    needs = TrainingNeeds(num_classes=159, batch_size=32, sample_per_id=5)
+    diagnosis = planted.examine(needs=needs)
+    rows = {f.code: (f.label, f.value, f.threshold) for f in diagnosis.findings}
+    assert rows["label.num_classes"] == (None, 3, 159)
+    assert rows["label.pk_classes"] == (None, 3, 6)
+    assert [f.label for f in diagnosis.findings if f.code == "label.pk_images"] == list("abc")
+    fitting = TrainingNeeds(num_classes=3, batch_size=12, sample_per_id=4)
+    assert planted.found(needs=fitting) == []
+    assert planted.found(needs=TrainingNeeds(num_classes=12, classes_per_label=4)) == []
+
+
+def test_singleton(planted):
+    planted.add("train", "images/alone.png", "lonely")
+    needs = TrainingNeeds(sample_per_id=4)
+    assert planted.found(needs=needs) == one("label.singleton", "images/alone.png")
+
+
+def test_imbalance(planted):
+    for index in range(40):
+        planted.add("train", f"images/many{index}.png", "a")
+    diagnosis = planted.examine()
+    (finding,) = [f for f in diagnosis.findings if f.severity == "warning"]
+    assert (finding.code, finding.label, finding.value) == ("label.imbalance", "a", 11.0)
+
+
+def test_one_class(planted):
+    planted.rows["train"] = [row[:-1] + "a" for row in planted.rows["train"]]
+    assert planted.found() == [("label.one_class", (), (("train.txt", 1),))]
+
+
+def test_closed_and_open_set(planted):
+    assert [f.code for f in planted.examine().findings] == ["split.open_set"]
+    planted.add("train", "images/known.png", "x")
+    planted.add("train", "images/known2.png", "x")
+    (finding,) = planted.examine().findings
+    assert (finding.code, finding.value) == ("split.closed_set", 1)
+
+
+def cmyk():
+    return Image.fromarray(draw(60)).convert("CMYK"), {}
+
+
+def sixteen_bit():
+    return Image.fromarray(draw(65)[..., 0].astype(np.uint16) * 257), {}
+
+
+def alpha():
+    return Image.fromarray(np.dstack([draw(61), np.full((80, 96), 200, np.uint8)])), {}
+
+
+def rotated():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return Image.fromarray(draw(62)), {"exif": exif}
+
+
+def animated():
+    frames = [Image.fromarray(draw(63 + k)) for k in range(3)]
+    return frames[0], {"save_all": True, "append_images": frames[1:]}
+
+
+def grey():
+    return Image.fromarray(draw(64)).convert("L"), {}
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "codes"),
+    [
+        (cmyk, "p.jpg", ["cmyk"]),
+        (sixteen_bit, "p.png", ["sixteen_bit", "grey"]),
+        (alpha, "p.png", ["alpha"]),
+        (rotated, "p.jpg", ["rotated"]),
+        (animated, "p.webp", ["animated"]),
+        (grey, "p.png", ["grey"]),
+    ],
+)
+def test_kinds_of_files_are_remarks(planted, make, name, codes):
+    image, options = make()
+    image.save(planted.root / "images" / name, **options)
+    planted.add_row("train", f"images/{name} a")
+    assert [code for code, *_ in planted.found()] == [f"image.{code}" for code in codes]
+    assert planted.examine().passed("warning")
+
+
+def test_a_train_list_alone_can_be_examined(planted):
+    planted.write_lists()
+    diagnosis = examine(load_dataset(planted.root, splits=["train"]), workers=0)
+    assert diagnosis.findings == []
+
+
+def test_every_code_is_planted_somewhere():
+    """The codes that this file's tests look for, found by their names in its text."""
+    from pathlib import Path
+
+    text = Path(__file__).read_text(encoding="utf-8")
+    names = {part for code in CODES for part in [code.split(".")[1]]}
+    assert sorted(name for name in names if name not in text) == []

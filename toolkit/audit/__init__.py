@@ -1,0 +1,1 @@
+"""The dataset doctor: every check is a function that turns samples into findings."""

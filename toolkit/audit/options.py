@@ -1,0 +1,59 @@
+"""The thresholds of the dataset doctor; ``CheckDataset.thresholds`` has the same names.
+
+They were chosen on photographs (4,018 pictures of groceries in shops) and on line drawings
+(2,720 of Omniglot: white paper, thin strokes), so that what they flag there is worth a look.
+"""
+
+from dataclasses import dataclass
+
+from toolkit.config.types import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+MAX_RADIUS = 16
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """When a picture or a list is worth a finding.
+
+    Attributes:
+        min_side: a picture whose shorter side has fewer pixels is too small.
+        max_aspect: a picture whose longer side is more than this many times the shorter is extreme.
+        max_pixels: more pixels than this are a decompression bomb and are not decoded.
+        near_duplicate_radius: how many of the 64 bits of two perceptual hashes may differ; 0 to 16.
+        near_duplicate_correlation: correlation of the two grey thumbnails that confirms a pair.
+        blur: variance of the Laplacian (grey 0 to 255, longer side shrunk to 256) below which a
+            picture is blurred; 0 turns the check off.
+        dark: a picture is dark when 99 of 100 pixels are below this; black is 0, white is 1.
+        light: a picture is light when 99 of 100 pixels are above this.
+        low_information: standard deviation of the grey thumbnail (grey 0 to 255) below which a
+            picture shows next to nothing.
+        odd_size: a side this many times longer or shorter than the usual one is odd.
+        imbalance: the largest class may have this many times the pictures of the median class.
+    """
+
+    min_side: PositiveInt = 16
+    max_aspect: PositiveFloat = 20.0
+    max_pixels: PositiveInt = 100_000_000
+    near_duplicate_radius: NonNegativeInt = 4
+    near_duplicate_correlation: Fraction = 0.95
+    blur: NonNegativeFloat = 20.0
+    dark: Fraction = 0.2
+    light: Fraction = 0.9
+    low_information: NonNegativeFloat = 5.0
+    odd_size: PositiveFloat = 4.0
+    imbalance: PositiveFloat = 10.0
+
+    def __post_init__(self) -> None:
+        if self.near_duplicate_radius > MAX_RADIUS:
+            raise ValueError(
+                f"near_duplicate_radius must be 0 to {MAX_RADIUS} of 64 bits, "
+                f"received {self.near_duplicate_radius}."
+            )
+        if self.odd_size <= 1:
+            raise ValueError(f"odd_size is a ratio above 1, received {self.odd_size}.")

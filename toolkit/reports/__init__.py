@@ -1,0 +1,1 @@
+"""Figures and single-file HTML pages from plain data."""

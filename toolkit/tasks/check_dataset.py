@@ -1,0 +1,228 @@
+"""Mode check_dataset: convert, split, check, and write down what was found.
+
+The order is PaddleX's: find the folder, convert it, split it, check it, analyse it. Everything
+lands in ``<output>/check_dataset/``.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit import storage
+from toolkit.audit.codes import CODES
+from toolkit.audit.dataset import find_root, load_dataset
+from toolkit.audit.doctor import Diagnosis, FailOn, examine, failing
+from toolkit.audit.examination import TrainingNeeds
+from toolkit.audit.findings import Finding
+from toolkit.audit.options import AuditOptions
+from toolkit.audit.repair import repaired
+from toolkit.audit.showcase import class_sizes, demo_pictures, report_page
+from toolkit.config.schema import Config
+from toolkit.data.convert import Conversion, write_conversion
+from toolkit.data.decode import read_rgb
+from toolkit.data.manifest import write_manifest
+from toolkit.data.split import SPLITS, SplitOptions, split_dataset
+from toolkit.errors import ConfigError
+from toolkit.registry import CONVERTERS
+from toolkit.reports.annotations import annotation
+from toolkit.reports.demo_images import write_demo_images
+from toolkit.reports.histogram import write_histogram
+from toolkit.reports.junit import junit_xml
+
+LOG = logging.getLogger(__name__)
+
+_FOLDER = "check_dataset"
+_DEMOS = 10
+_PLURAL = {"error": "errors", "warning": "warnings", "info": "remarks"}
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The outcome of check_dataset.
+
+    Attributes:
+        diagnosis: the findings.
+        fail_on: the lowest severity that fails.
+        dataset_dir: as the configuration has it.
+        output: the folder that paths in the result start from.
+        demos: split -> file names in demo_img.
+        notes: what conversion and split had to say.
+    """
+
+    diagnosis: Diagnosis
+    fail_on: FailOn
+    dataset_dir: str
+    output: Path
+    demos: dict[str, list[str]]
+    notes: list[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found at or above `fail_on`."""
+        return self.diagnosis.passed(self.fail_on)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns PaddleX's result and what this check adds; paths start at the output folder."""
+        attributes: dict[str, Any] = {}
+        for manifest in self.diagnosis.dataset.manifests:
+            attributes[f"{manifest.split}_samples"] = len(manifest.samples)
+            attributes[f"{manifest.split}_sample_paths"] = [
+                f"{_FOLDER}/demo_img/{name}" for name in self.demos.get(manifest.split, [])
+            ]
+        return {
+            "check_pass": self.passed,
+            "attributes": attributes,
+            "analysis": {"histogram": f"{_FOLDER}/histogram.png"},
+            "dataset_path": self.dataset_dir,
+            "show_type": "image",
+            "dataset_type": "ShiTuRecDataset",
+            "findings": self.diagnosis.counts,
+            "fail_on": self.fail_on,
+            "notes": self.notes,
+            "files": {
+                "findings": f"{_FOLDER}/findings.jsonl",
+                "junit": f"{_FOLDER}/junit.xml",
+                "report": f"{_FOLDER}/report.html",
+                "fixed": f"{_FOLDER}/fixed",
+            },
+        }
+
+    def summary(self) -> str:
+        """Returns the counts and where to read more."""
+        counts = self.diagnosis.counts
+        verdict = "passed" if self.passed else "did not pass"
+        totals = ", ".join(
+            f"{number:,} {_PLURAL[name]}" for name, number in counts["severity"].items()
+        )
+        lines = [f"Dataset {self.dataset_dir} {verdict} (fail_on: {self.fail_on}): {totals}"]
+        lines += [
+            f"  {CODES[code].severity:8}{code:30}{number:>8,}"
+            for code, number in counts["code"].items()
+        ]
+        files = self.to_json()["files"]
+        lines += [f"{name:9} {self.output / path}" for name, path in files.items()]
+        return "\n".join(lines)
+
+
+def run(config: Config) -> CheckReport:
+    """Checks the dataset of a configuration.
+
+    Raises:
+        DatasetError: the check could not run: no folder, no lists, nothing to convert.
+    """
+    output = Path(config.Global.output)
+    root, notes = _prepare(config)
+    diagnosis = diagnose(config, root)
+    folder = output / _FOLDER
+    rows = [finding.row() for finding in diagnosis.findings]
+    fail_on: FailOn = config.CheckDataset.fail_on
+    _write_findings(folder / "findings.jsonl", rows)
+    storage.write_text(folder / "junit.xml", junit_xml(rows, list(CODES), failing(fail_on)))
+    _write_fixed(folder / "fixed", diagnosis)
+    write_histogram(folder / "histogram.png", class_sizes(diagnosis.dataset))
+    max_pixels = audit_options(config).max_pixels
+    demos = write_demo_images(
+        folder / "demo_img",
+        demo_pictures(diagnosis, _DEMOS, config.Global.seed),
+        lambda path: read_rgb(path, max_pixels=max_pixels),
+    )
+    name = config.Global.dataset_dir or ""
+    page = report_page(diagnosis, name=name, fail_on=fail_on, max_pixels=max_pixels)
+    storage.write_text(folder / "report.html", page)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _annotate(diagnosis.findings)
+    return CheckReport(diagnosis, fail_on, name, output, demos, notes)
+
+
+def diagnose(config: Config, root: Path, splits: Sequence[str] = SPLITS) -> Diagnosis:
+    """Examines the lists of a folder under a configuration; pictures that it knows are not read.
+
+    Args:
+        config: thresholds, columns, and what training needs of the lists.
+        root: the folder that holds the lists.
+        splits: which lists.
+    """
+    wanted = config.CheckDataset.num_workers
+    return examine(
+        load_dataset(root, splits=splits, columns=config.Data.columns),
+        audit_options(config),
+        needs=training_needs(config),
+        cache=Path(config.Global.output) / _FOLDER / "facts.jsonl",
+        workers=None if wanted == "auto" else wanted,
+    )
+
+
+def audit_options(config: Config) -> AuditOptions:
+    """Returns the thresholds of a configuration.
+
+    Raises:
+        ConfigError: a threshold is out of its range.
+    """
+    try:
+        return AuditOptions(**config.CheckDataset.thresholds)
+    except ValueError as error:
+        raise ConfigError(f"CheckDataset.thresholds: {error}") from error
+
+
+def training_needs(config: Config) -> TrainingNeeds:
+    """Returns what training with a configuration asks of the train list."""
+    num_classes = config.Train.num_classes
+    return TrainingNeeds(
+        num_classes=None if num_classes == "auto" else num_classes,
+        classes_per_label=4 if config.Data.rotate_classes else 1,
+        batch_size=config.Train.batch_size,
+        sample_per_id=config.Data.sampler.options.get("sample_per_id"),
+    )
+
+
+def _prepare(config: Config) -> tuple[Path, list[str]]:
+    """Converts and splits where the configuration asks for it; returns the folder of the lists."""
+    if config.Global.dataset_dir is None:
+        raise ConfigError("Global.dataset_dir is null; it names the folder of the dataset.")
+    root, notes = Path(config.Global.dataset_dir), []
+    convert, split = config.CheckDataset.convert, config.CheckDataset.split
+    if convert.enable and convert.src_dataset_type is not None:
+        conversion: Conversion = CONVERTERS.build(
+            convert.src_dataset_type, root=root, seed=config.Global.seed
+        )
+        notes += [*map(str, conversion.problems), *conversion.notes]
+        write_conversion(root, conversion)
+    root = find_root(root)
+    if split.enable:
+        options = SplitOptions(
+            train_percent=split.train_percent or 0,
+            gallery_percent=split.gallery_percent or 0,
+            query_percent=split.query_percent or 0,
+            by=split.by,
+            seed=config.Global.seed,
+            force=split.force,
+        )
+        small = split_dataset(root, options, config.Data.columns).small_classes
+        if small:
+            notes.append(f"Classes too small to be divided: {', '.join(small)}.")
+    for note in notes:
+        LOG.warning("%s", note)
+    return root, notes
+
+
+def _write_findings(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with storage.atomic_path(file) as temporary, temporary.open("w", encoding="utf-8") as lines:
+        for row in rows:
+            lines.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _write_fixed(folder: Path, diagnosis: Diagnosis) -> None:
+    with storage.atomic_directory(folder) as temporary:
+        for split, samples in repaired(diagnosis).items():
+            write_manifest(temporary / f"{split}.txt", samples)
+
+
+def _annotate(findings: Iterable[Finding]) -> None:
+    """Prints errors and warnings for GitHub; remarks would only use up what it shows of them."""
+    for finding in findings:
+        if finding.severity != "info":
+            print(annotation(finding.row()))
