@@ -1,0 +1,1 @@
+"""Loops over ready objects. They know no YAML and no names."""

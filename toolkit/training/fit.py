@@ -1,0 +1,275 @@
+"""The training loop, in acts: get ready, read, learn, report, and close the epoch.
+
+Two runs that stand at the same position with the same state do the same from there on, bit for bit
+on a CPU: the order of the data follows from (seed, epoch), and Paddle's own generator, which
+dropout draws from, is seeded anew for every batch from (seed, epoch, batch).
+"""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from toolkit.errors import DatasetError, DivergedError
+from toolkit.runtime import seed_framework
+from toolkit.training.learner import (
+    Batch,
+    EpochRecord,
+    FitResult,
+    Learner,
+    Listener,
+    Loader,
+    Position,
+    StepRecord,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How long to train.
+
+    Attributes:
+        epochs: passes over the data.
+        seed: of all randomness in a step.
+        max_steps: updates after which the run ends whatever the epoch; None for no such limit.
+        accumulate_steps: batches whose gradients make one update. The update is that of one big
+            batch when the loss is a mean over images and nothing normalises over a batch.
+        log_interval: updates between two log lines.
+    """
+
+    epochs: int
+    seed: int = 0
+    max_steps: int | None = None
+    accumulate_steps: int = 1
+    log_interval: int = 10
+
+    def steps_per_epoch(self, loader: Loader) -> int:
+        """Returns the updates of an epoch; the last one may be of fewer batches."""
+        return math.ceil(len(loader) / self.accumulate_steps)
+
+    def total_steps(self, loader: Loader) -> int:
+        """Returns the updates of the whole run, not cut by `max_steps`."""
+        return self.epochs * self.steps_per_epoch(loader)
+
+
+def fit(
+    learner: Learner,
+    loader: Loader,
+    plan: TrainingPlan,
+    *,
+    listeners: Sequence[Listener] = (),
+    start: Position | None = None,
+) -> FitResult:
+    """Trains from `start` to the end of the plan.
+
+    Args:
+        learner: what is trained; changed in place.
+        loader: where batches come from.
+        plan: how long.
+        listeners: told of every step and epoch, in order: the log first, then what saves.
+        start: where a checkpoint stood; None for the beginning.
+
+    Raises:
+        DivergedError: the loss is no longer a finite number; the weights are those before the step.
+        DatasetError: not one image of a whole epoch could be read.
+    """
+    # Act 1: get ready.
+    _check_start(start or Position(), loader)
+    run = _Run(learner, loader, plan, listeners, start or Position())
+    while run.position.epoch <= plan.epochs and not run.out_of_steps:
+        run.epoch()
+    result = run.result
+    result.position = run.position
+    result.reached = "epochs" if run.position.epoch > plan.epochs else "max_steps"
+    result.seconds = time.monotonic() - run.started
+    return result
+
+
+class _Run:
+    """The state of one call of `fit`."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        loader: Loader,
+        plan: TrainingPlan,
+        listeners: Sequence[Listener],
+        start: Position,
+    ) -> None:
+        self.learner, self.loader, self.plan, self.listeners = learner, loader, plan, listeners
+        self.position = start
+        self.result = FitResult(start, reached="epochs")
+        self.started = time.monotonic()
+        self.steps_at_start = start.step
+        self.failures_seen: set[str] = set()
+
+    @property
+    def out_of_steps(self) -> bool:
+        return self.plan.max_steps is not None and self.position.step >= self.plan.max_steps
+
+    def epoch(self) -> None:
+        """Trains one epoch, or what is left of it."""
+        self.learner.model.train()
+        self.learner.loss.train()
+        epoch, whole = self.position.epoch, self.position.batch == 0
+        losses, images, failed = list[float](), 0, 0
+        batches, exhausted = self.loader.epoch(epoch, self.position.batch), False
+        while not self.out_of_steps:
+            # Act 2: read the batches of one update.
+            began = time.monotonic()
+            group = list(islice(batches, self.plan.accumulate_steps))
+            reader_seconds = time.monotonic() - began
+            if not group:
+                exhausted = True
+                break
+            # Act 3: learn, and report.
+            record = self.update(group, began, reader_seconds)
+            images += record.images
+            failed += len(record.failures)
+            losses += [] if record.loss is None else [record.loss]
+        # Act 4: close the epoch.
+        complete = exhausted or self.position.batch >= len(self.loader)
+        if complete and whole and failed and not images:
+            raise DatasetError(
+                f"Not one image of epoch {epoch} could be read ({failed} failures). The first: "
+                f"{self.result.failures[0]}. Run check_dataset to see all of them."
+            )
+        self.close(epoch, float(np.mean(losses)) if losses else math.nan, images, complete=complete)
+
+    def update(self, group: list[Batch], began: float, reader_seconds: float) -> StepRecord:
+        """Makes one update from a few batches and tells the listeners."""
+        learner, before = self.learner, self.position
+        rate = learner.schedule(before.step)
+        learner.optimizer.set_learning_rate(rate)
+        images = sum(len(batch[0]) for batch in group)
+        loss, parts = self.gradients(group, images, rate) if images else (None, {})
+        if images:
+            learner.optimizer.step()
+            learner.optimizer.clear_gradients()
+            if learner.average is not None:
+                learner.average.update()
+        self.position = Position(before.epoch, before.batch + len(group), before.step + 1)
+        record = StepRecord(
+            self.position,
+            before.epoch,
+            rate,
+            loss,
+            parts,
+            images,
+            [failure for batch in group for failure in batch[3]],
+            time.monotonic() - began,
+            reader_seconds,
+        )
+        self.count(record)
+        for listener in self.listeners:
+            listener.on_step(record)
+        return record
+
+    def gradients(
+        self, group: list[Batch], images: int, rate: float
+    ) -> tuple[float, dict[str, float]]:
+        """Sums the gradients of the batches, each weighted by its share of the images."""
+        total, sums = 0.0, dict[str, float]()
+        for offset, (pixels, labels, _, _) in enumerate(group):
+            share = len(pixels) / images
+            if not share:
+                continue
+            self.seed(self.position.batch + offset)
+            targets = _tensor(labels)
+            outputs = self.learner.model(_tensor(pixels), targets)
+            loss, parts = self.learner.loss(outputs, targets)
+            value, values = float(loss), {name: float(part) for name, part in parts.items()}
+            if not math.isfinite(value):
+                self.learner.optimizer.clear_gradients()
+                raise _diverged(self.position, rate, value, values)
+            (loss * share).backward()
+            total += value * share
+            for name, part in values.items():
+                sums[name] = sums.get(name, 0.0) + part * share
+        return total, sums
+
+    def seed(self, batch: int) -> None:
+        """Makes what dropout draws in a batch depend on nothing but the seed and the place."""
+        words = np.random.SeedSequence([self.plan.seed, self.position.epoch, batch])
+        seed_framework(int(words.generate_state(1)[0]))
+
+    def count(self, record: StepRecord) -> None:
+        """Keeps the totals, names each failure once, and writes a log line now and then."""
+        self.result.images += record.images
+        self.result.failure_count += len(record.failures)
+        for failure in record.failures:
+            if failure not in self.failures_seen:
+                self.failures_seen.add(failure)
+                self.result.failures.append(failure)
+                _LOGGER.warning("Image skipped: %s", failure)
+        steps = record.position.step
+        if steps % self.plan.log_interval == 0 or steps - self.steps_at_start == 1:
+            self.log(record)
+
+    def log(self, record: StepRecord) -> None:
+        """Writes one line: where, how well, how fast, how long still."""
+        total = self.plan.total_steps(self.loader)
+        if self.plan.max_steps is not None:
+            total = min(total, self.plan.max_steps)
+        done = record.position.step - self.steps_at_start
+        left = (total - record.position.step) * (time.monotonic() - self.started) / done
+        _LOGGER.info(
+            "epoch %d/%d step %d/%d lr %.3g loss %s %.1f images/s, %.0f%% waiting for data, ETA %s",
+            record.epoch,
+            self.plan.epochs,
+            record.position.step,
+            total,
+            record.learning_rate,
+            "-" if record.loss is None else f"{record.loss:.4f}",
+            record.images / max(record.seconds, 1e-9),
+            100 * record.reader_seconds / max(record.seconds, 1e-9),
+            time.strftime("%H:%M:%S", time.gmtime(max(left, 0))),
+        )
+
+    def close(self, epoch: int, mean_loss: float, images: int, *, complete: bool) -> None:
+        """Moves to the next epoch if this one is done, and tells the listeners."""
+        if complete:
+            self.position = Position(epoch + 1, 0, self.position.step)
+        last = self.position.epoch > self.plan.epochs or self.out_of_steps
+        record = EpochRecord(epoch, self.position, complete, last, mean_loss, images)
+        for listener in self.listeners:
+            listener.on_epoch_end(record)
+
+
+def _tensor(values: Any) -> Tensor:
+    return values if isinstance(values, Tensor) else paddle.to_tensor(values)
+
+
+def _check_start(start: Position, loader: Loader) -> None:
+    if len(loader) == 0:
+        raise DatasetError(
+            "The training data gives no batch at all: fewer images than one batch. Lower "
+            "Train.batch_size."
+        )
+    if start.batch > len(loader):
+        raise DatasetError(
+            f"The checkpoint stands after batch {start.batch} of epoch {start.epoch}, and an epoch "
+            f"of the data now has {len(loader)} batches. Resume with the list and batch size that "
+            f"the run began with."
+        )
+
+
+def _diverged(
+    position: Position, rate: float, loss: float, parts: dict[str, float]
+) -> DivergedError:
+    named = ", ".join(f"{name} {value:g}" for name, value in parts.items())
+    return DivergedError(
+        f"The loss became {loss} in epoch {position.epoch}, step {position.step + 1}, at learning "
+        f"rate {rate:g} (parts: {named or 'none'}). Try a lower Train.learning_rate (a tenth of it "
+        f"first), a longer Train.warmup_steps, Optimizer.clip_norm, or look at the data with "
+        f"check_dataset. The last checkpoint is whole and can be resumed from."
+    )

@@ -1,0 +1,220 @@
+"""Which checkpoints a run leaves behind: latest, epoch_N and best_model.
+
+Best is the highest score; a tie goes to the newer one, and NaN never wins. Without evaluation the
+best model is the last epoch, and the result says so.
+"""
+
+import logging
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from toolkit.cards.weights import read_weights
+from toolkit.storage import atomic_directory, read_json, recover_directory
+from toolkit.training.checkpoint import Best, RunState, save_checkpoint
+from toolkit.training.ema import borrowed_weights
+from toolkit.training.learner import EpochRecord, Learner, Listener, Position
+from toolkit.training.run_log import RunLog
+
+_LOGGER = logging.getLogger(__name__)
+LATEST, BEST = "latest", "best_model"
+INFERENCE = "inference"
+
+
+@dataclass(frozen=True)
+class KeepPlan:
+    """What to keep, and how often.
+
+    Attributes:
+        eval_interval: epochs between two evaluations; the last epoch is always evaluated.
+        save_interval: epochs between two epoch_N checkpoints.
+        keep_last: how many epoch_N checkpoints stay; None keeps all.
+        metric: the metric that decides which model is best.
+        export_each_save: export with every checkpoint, as PaddleX; otherwise `finish` exports
+            latest and best_model once.
+    """
+
+    eval_interval: int = 1
+    save_interval: int = 1
+    keep_last: int | None = None
+    metric: str = "recall1"
+    export_each_save: bool = False
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One checkpoint of a run: folder name, epoch, and score if it was evaluated."""
+
+    prefix: str
+    epoch: int
+    metric: float | None
+
+
+@dataclass(frozen=True)
+class KeepResult:
+    """What a run left behind.
+
+    Attributes:
+        best: the model to use: best_model.
+        best_by: ``metric``, or ``last_epoch`` when no evaluation gave a number.
+        best_metrics: all metrics of the best evaluation; empty without one.
+        saved: the epoch_N checkpoints that are there, newest first.
+    """
+
+    best: Saved | None
+    best_by: Literal["metric", "last_epoch"]
+    best_metrics: dict[str, float]
+    saved: list[Saved]
+
+
+class CheckpointKeeper(Listener):
+    """Evaluates and saves at the end of epochs.
+
+    Args:
+        output: folder of the run.
+        learner: what is saved.
+        plan: what to keep.
+        seed: of the run.
+        evaluate: gives the metrics of the model as it is; None to evaluate nothing.
+        export: writes the model as it is, for inference, into an empty folder; None to export
+            nothing.
+        log: gets a row for every evaluation.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        learner: Learner,
+        plan: KeepPlan,
+        *,
+        seed: int,
+        evaluate: Callable[[], Mapping[str, float]] | None = None,
+        export: Callable[[Path], None] | None = None,
+        log: RunLog | None = None,
+    ) -> None:
+        self._output, self._learner, self._plan, self._seed = output, learner, plan, seed
+        self._evaluate, self._export, self._log = evaluate, export, log
+        self._best: Best | None = None
+        self._last: tuple[Position, int] | None = None
+        for name in (LATEST, BEST):
+            recover_directory(output / name)
+
+    def resume(self, state: RunState) -> None:
+        """Takes over the best score of the run that goes on, if its best model is in `output`."""
+        if state.seed != self._seed:
+            _LOGGER.warning(
+                "The run began with seed %d and goes on with seed %d: it is not the run that an "
+                "undisturbed one would have been.",
+                *(state.seed, self._seed),
+            )
+        if state.best is not None and not (self._output / BEST).is_dir():
+            _LOGGER.warning(
+                "%s holds no %s of the run that goes on; the best score starts anew.",
+                *(self._output, BEST),
+            )
+        else:
+            self._best = state.best
+        self._last = (state.position, state.epoch)
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        """Evaluates when it is time, and saves."""
+        epoch, metric = record.epoch, None
+        self._last = (record.position, epoch)
+        due = epoch % self._plan.eval_interval == 0 or record.last
+        is_best = False
+        if self._evaluate is not None and due:
+            metrics = self._measure(record)
+            metric = _number(metrics.get(self._plan.metric))
+            is_best = metric is not None and (self._best is None or metric >= self._best.score)
+            if metric is not None and is_best:
+                self._best = Best(epoch, metric, metrics)
+        state = RunState(record.position, epoch, self._seed, metric, self._best)
+        # The best model first: a process killed in between then evaluates this epoch again.
+        if is_best:
+            self._save(BEST, state)
+        if record.complete and epoch % self._plan.save_interval == 0:
+            self._save(f"epoch_{epoch}", state)
+            self._prune(epoch)
+        self._save(LATEST, state)
+
+    def finish(self) -> KeepResult:
+        """Makes sure that there is a best model, and exports what is not exported yet."""
+        best, metrics, last_epoch = None, dict[str, float](), 0
+        if self._last is not None:
+            position, last_epoch = self._last
+            best = Saved(BEST, last_epoch, None)
+            if self._best is None:
+                _LOGGER.info("No evaluation chose a best model: best_model is the last epoch.")
+                self._save(BEST, RunState(position, last_epoch, self._seed))
+        if self._best is not None:
+            best, metrics = Saved(BEST, self._best.epoch, self._best.score), self._best.metrics
+        for name in (LATEST, BEST):
+            self._export_later(self._output / name)
+        return KeepResult(
+            best=best,
+            best_by="last_epoch" if self._best is None else "metric",
+            best_metrics=dict(metrics),
+            saved=[self._saved(number) for number in reversed(self._epochs(last_epoch))],
+        )
+
+    def _measure(self, record: EpochRecord) -> dict[str, float]:
+        if self._evaluate is None:
+            return {}
+        with self._learner.best_weights():
+            metrics = {name: float(value) for name, value in self._evaluate().items()}
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        _LOGGER.info("epoch %d evaluated: %s", record.epoch, shown)
+        if self._log is not None:
+            self._log.on_evaluation(record.epoch, record.position.step, metrics)
+        return metrics
+
+    def _save(self, name: str, state: RunState) -> None:
+        finish = self._export_now if self._plan.export_each_save else None
+        save_checkpoint(self._output / name, name, self._learner, state, finish=finish)
+
+    def _export_now(self, folder: Path) -> None:
+        if self._export is not None:
+            (folder / INFERENCE).mkdir()
+            with self._learner.best_weights():
+                self._export(folder / INFERENCE)
+
+    def _export_later(self, folder: Path) -> None:
+        """Exports the weights that a checkpoint holds, which need not be those of the model now."""
+        stem = folder / folder.name
+        if self._export is None or (folder / INFERENCE).exists() or not folder.is_dir():
+            return
+        averaged = stem.with_suffix(".pdema")
+        weights = read_weights(averaged if averaged.is_file() else stem.with_suffix(".pdparams"))
+        with (
+            borrowed_weights(self._learner.model, weights),
+            atomic_directory(folder / INFERENCE) as temporary,
+        ):
+            self._export(temporary)
+
+    def _prune(self, epoch: int) -> None:
+        """Deletes the oldest epoch_N; those beyond this epoch are of a run that was abandoned."""
+        if self._plan.keep_last is None:
+            return
+        for number in self._epochs(epoch)[: -self._plan.keep_last]:
+            shutil.rmtree(self._output / f"epoch_{number}")
+
+    def _epochs(self, newest: int) -> list[int]:
+        """The numbers of the epoch_N checkpoints, ascending, up to `newest`."""
+        found = []
+        for info in self._output.glob("epoch_*/epoch_*.info.json"):
+            number = info.parent.name[len("epoch_") :]
+            if number.isdecimal() and int(number) <= newest:
+                found.append(int(number))
+        return sorted(found)
+
+    def _saved(self, epoch: int) -> Saved:
+        prefix = f"epoch_{epoch}"
+        info = read_json(self._output / prefix / f"{prefix}.info.json")
+        return Saved(prefix, info["epoch"], info["metric"])
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
