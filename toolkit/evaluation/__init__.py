@@ -1,0 +1,1 @@
+"""Joins embeddings, exact search and metrics into one evaluation in bounded memory."""

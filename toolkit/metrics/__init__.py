@@ -1,0 +1,1 @@
+"""Retrieval numbers from ranks; numpy only."""
