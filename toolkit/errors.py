@@ -86,24 +86,28 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {by_lower[found[0]]!r}?" if found else ""
 
 
-def import_extra(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Imports an optional package where it is used.
+_EXTRA_OF = {"paddle": "cpu", "pyarrow": "parquet", "visualdl": "visualdl", "ppcls": "paddleclas"}
+
+
+def import_optional(module: str, *, purpose: str) -> ModuleType:
+    """Imports a module that is, or stands on, an optional package.
 
     Args:
         module: dotted module name, such as ``pyarrow.parquet``.
-        extra: the extra of this package that installs it.
         purpose: what needs it, as the subject of a sentence: "Writing Parquet".
 
     Raises:
-        ExtraError: the package is not installed.
+        ExtraError: the optional package is not installed; the message names the extra.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
+        package = (error.name or "").split(".")[0]
+        if package not in _EXTRA_OF:
             raise
+        extra = _EXTRA_OF[package]
         raise ExtraError(
-            f"{purpose} needs the package {module.split('.')[0]!r}, which is not installed. "
-            f'Install it with: pip install "image-retrieval-toolkit[{extra}]" '
-            f'(in a checkout: pip install -e ".[{extra}]").'
+            f"{purpose} needs the package {package!r}, which is not installed. Install it with: "
+            f'pip install "image-retrieval-toolkit[{extra}]" (in a checkout: pip install -e '
+            f'".[{extra}]").'
         ) from error

@@ -10,11 +10,10 @@ import ast
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ConfigError, nearest
+from toolkit.errors import ConfigError, import_optional, nearest
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -73,7 +72,9 @@ class Registry:
     def get(self, name: str) -> Callable[..., Any]:
         """Imports and returns the class or function behind a name."""
         module, attribute = self.location(name).split(":")
-        part: Callable[..., Any] = getattr(import_module(module), attribute)
+        part: Callable[..., Any] = getattr(
+            import_optional(module, purpose=f"The {self.kind} {name}"), attribute
+        )
         return part
 
     def build(self, name: str, /, **options: Any) -> Any:
@@ -251,7 +252,7 @@ CONVERTERS = Registry(
         "ImageFolder": "toolkit.data.convert.image_folder:convert_image_folder",
         "CSV": "toolkit.data.convert.csv_table:convert_csv",
     },
-    handed_in=["root", "options"],
+    handed_in=["root", "seed"],
 )
 
 TASKS = Registry(

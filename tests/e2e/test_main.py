@@ -1,0 +1,236 @@
+"""main.py as a process, on a drawn dataset: what a person types, and what they get."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+CONFIG = """
+Global: {{model: SmallResNet_rec, dataset_dir: {dataset}, output: {output}, device: cpu}}
+CheckDataset: {{num_workers: 0}}
+Train: {{epochs_iters: 2, batch_size: 8, learning_rate: 0.05, log_interval: 1, visualdl: false}}
+Arch:
+  Backbone: {{name: SmallResNet, widths: [4, 8], stage_strides: [2, 2]}}
+  Neck: {{name: BNNeck}}
+  Head: {{name: FC, bias: false}}
+Loss: [CELoss]
+Optimizer: {{name: Momentum, lr: {{name: Cosine}}}}
+Data:
+  num_workers: 0
+  sampler: {{name: UniformSampler}}
+  train_transforms:
+    [ResizeImage: {{size: 32}}, RandFlipImage: {{}}, NormalizeImage: {{}}, ToCHWImage: {{}}]
+  eval_transforms: [ResizeImage: {{size: 32}}, NormalizeImage: {{}}, ToCHWImage: {{}}]
+Metric: {{bootstrap_samples: 50}}
+"""
+
+# A process in which importing Paddle fails, as on a machine that does not have it.
+NO_PADDLE = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"paddle", "torch"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Refuse())
+from toolkit.interfaces.cli import main
+raise SystemExit(main(sys.argv[1:]))
+"""
+
+
+def run_main(
+    repository: Path, *arguments: str, without_paddle: bool = False
+) -> subprocess.CompletedProcess[str]:
+    start = ["-c", NO_PADDLE] if without_paddle else [str(repository / "main.py")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
+    environment.pop("GITHUB_ACTIONS", None)
+    return subprocess.run(
+        [sys.executable, *start, *arguments],
+        capture_output=True, text=True, check=False, cwd=repository, env=environment,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, drawn_dataset: Path) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(drawn_dataset, folder / "dataset")
+    text = CONFIG.format(dataset=folder / "dataset", output=folder / "output")
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def result(project: Path, mode: str) -> dict:
+    return json.loads((project / "output" / f"{mode}_result.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def trained(project: Path, repository: Path) -> Path:
+    done = run_main(repository, "-c", str(project / "config.yaml"), "-o", "Global.mode=train")
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+def test_check_dataset_runs_without_paddle(project: Path, repository: Path) -> None:
+    done = run_main(repository, "-c", str(project / "config.yaml"), without_paddle=True)
+    assert done.returncode == 0, done.stderr
+    assert "passed" in done.stdout
+    assert result(project, "check_dataset")["done_flag"] is True
+    assert result(project, "check_dataset")["check_pass"] is True
+
+
+def test_train_without_paddle_names_the_extra(project: Path, repository: Path) -> None:
+    done = run_main(
+        repository, "-c", str(project / "config.yaml"), "-o", "Global.mode=train",
+        "-o", f"Global.output={project / 'none'}", without_paddle=True,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "[cpu]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_train_leaves_the_output_tree(trained: Path) -> None:
+    output = trained / "output"
+    for name in (
+        "config.yaml", "train.log", "metrics.jsonl", "train_result.json", "loss_curve.png",
+        "best_model/best_model.pdparams", "best_model/best_model.pdopt",
+        "best_model/best_model.pdstates", "best_model/best_model.info.json",
+        "best_model/inference/inference.json", "best_model/inference/inference.pdiparams",
+        "best_model/inference/inference.yml", "latest/latest.pdparams",
+        "latest/inference/inference.yml", "epoch_2/epoch_2.pdparams",
+    ):  # fmt: skip
+        assert (output / name).is_file(), name
+    content = result(trained, "train")
+    assert content["done_flag"] is True
+    assert content["models"]["best"]["pdparams"] == "best_model/best_model.pdparams"
+    assert content["models"]["last_1"]["pdparams"] == "epoch_2/epoch_2.pdparams"
+
+
+def test_evaluate_export_predict_follow(trained: Path, repository: Path) -> None:
+    config = str(trained / "config.yaml")
+    done = run_main(
+        repository, "-c", config, "-o", "Global.mode=evaluate",
+        "-o", "Evaluate.baselines=[hsv_histogram, untrained]",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    metrics = result(trained, "evaluate")["metrics"]
+    assert set(metrics) >= {"recall1", "recall5", "mAP"}
+    assert all(0 <= metrics[name] <= 1 for name in ("recall1", "recall5", "mAP"))
+    assert (trained / "output/evaluate/report.html").is_file()
+
+    done = run_main(repository, "-c", config, "-o", "Global.mode=export")
+    assert done.returncode == 0, done.stderr
+    assert (trained / "output/inference.json").is_file()
+    assert (trained / "output/inference.yml").is_file()
+
+    picture = sorted((trained / "dataset/images").iterdir())[0]
+    done = run_main(
+        repository, "-c", config, "-o", "Global.mode=predict", "-o", "Predict.save=npy",
+        "-o", f"Predict.input={trained / 'dataset/images'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one = json.loads((trained / f"output/{picture.stem}_res.json").read_text(encoding="utf-8"))
+    features = np.load(trained / "output/features.npy")
+    paths = (trained / "output/paths.txt").read_text(encoding="utf-8").splitlines()
+    assert len(paths) == len(features) == 56
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(one["feature"], features[paths.index(str(picture))], atol=1e-6)
+
+
+def test_the_written_config_runs_again(trained: Path, repository: Path) -> None:
+    copy = trained / "again.yaml"
+    shutil.copy(trained / "output/config.yaml", copy)
+    done = run_main(repository, "-c", str(copy), "-o", "Global.mode=evaluate")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_resume_goes_on_to_the_same_weights(
+    trained: Path, repository: Path, tmp_path: Path
+) -> None:
+    config = ["-c", str(trained / "config.yaml"), "-o", "Global.mode=train"]
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    for output, more in (
+        (whole, []),
+        (halves, ["-o", "Train.max_steps=3"]),
+        (halves, ["-o", f"Train.resume_path={halves / 'latest/latest.pdparams'}"]),
+    ):
+        done = run_main(repository, *config, "-o", f"Global.output={output}", *more)
+        assert done.returncode == 0, done.stderr
+    from toolkit.cards.weights import read_weights
+
+    expected = read_weights(whole / "latest/latest.pdparams")
+    for name, array in read_weights(halves / "latest/latest.pdparams").items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+def test_a_faulty_dataset_is_exit_1_and_is_not_trained_on(project: Path, repository: Path) -> None:
+    faulty, output = project / "faulty", project / "faulty_output"
+    shutil.copytree(project / "dataset", faulty)
+    with (faulty / "train.txt").open("a", encoding="utf-8") as file:
+        file.write("images/nowhere.png 1\n")
+    overrides = ["-o", f"Global.dataset_dir={faulty}", "-o", f"Global.output={output}"]
+    for mode in ("check_dataset", "train"):
+        done = run_main(
+            repository, "-c", str(project / "config.yaml"), *overrides, "-o", f"Global.mode={mode}"
+        )
+        assert done.returncode == 1, done.stderr
+        assert "Traceback" not in done.stderr
+    check = json.loads((output / "check_dataset_result.json").read_text(encoding="utf-8"))
+    assert (check["done_flag"], check["check_pass"]) == (True, False)
+    train = json.loads((output / "train_result.json").read_text(encoding="utf-8"))
+    assert train["done_flag"] is False
+    assert train["err_type"] == "CheckFailedError"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["Global.mode=train", "Train.batch_size=0"], "Train.batch_size"),
+        (["Global.dataset_dir=nowhere_at_all"], "nowhere_at_all"),
+        (["Global.mode=export", "Export.weight_path=gone.pdparams"], "gone.pdparams"),
+        (["Global.mode=predict", "Predict.input=x.jpg", "Predict.model_dir=gone"], "gone"),
+        (["Global.mode=train", "Train.num_classes=2"], "num_classes"),
+    ],
+)
+def test_wrong_input_is_exit_2_without_a_traceback(
+    project: Path, repository: Path, tmp_path: Path, overrides: list[str], expected: str
+) -> None:
+    words = [w for o in [*overrides, f"Global.output={tmp_path / 'out'}"] for w in ("-o", o)]
+    done = run_main(repository, "-c", str(project / "config.yaml"), *words)
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    (written,) = (tmp_path / "out").glob("*_result.json")
+    content = json.loads(written.read_text(encoding="utf-8"))
+    assert content["done_flag"] is False
+    assert expected in content["err_msg"]
+
+
+def test_a_hostile_weight_file_runs_nothing(
+    project: Path, repository: Path, tmp_path: Path
+) -> None:
+    import pickle
+
+    class Bomb:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'ran'}",)
+
+    (tmp_path / "bad.pdparams").write_bytes(pickle.dumps({"w": Bomb()}))
+    done = run_main(
+        repository, "-c", str(project / "config.yaml"), "-o", "Global.mode=export",
+        "-o", f"Export.weight_path={tmp_path / 'bad.pdparams'}", "-o", f"Global.output={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_help_and_version_are_quick_and_need_nothing(repository: Path) -> None:
+    done = run_main(repository, "--help", without_paddle=True)
+    assert done.returncode == 0
+    assert "check_dataset" in done.stdout

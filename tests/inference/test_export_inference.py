@@ -1,0 +1,129 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import yaml
+
+from toolkit.errors import ModelError
+from toolkit.inference import export
+from toolkit.inference.engines.network import NetworkEngine
+from toolkit.inference.engines.paddle import PaddleEngine
+from toolkit.inference.export import ExportReport, export_inference
+from toolkit.inference.unit_vectors import unit_vectors
+from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2_base_ShiTu
+from toolkit.models.necks import BNNeck
+from toolkit.models.recognizer import Recognizer
+from toolkit.runtime import Device
+
+
+def _images(count: int, side: int, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, 3, side, side), dtype=np.float32)
+
+
+def test_the_graph_gives_the_feature_before_it_is_normalised(
+    exported: ExportReport, network: Recognizer, side: int
+) -> None:
+    images = _images(4, side)
+    features = PaddleEngine(exported.directory, Device("cpu"), 1).run(images)
+    expected = NetworkEngine(network).run(images)
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
+    assert np.abs(np.linalg.norm(features, axis=1) - 1).min() > 0.1
+
+
+def test_the_files_say_what_they_are(exported: ExportReport, side: int) -> None:
+    assert sorted(file.name for file in exported.directory.iterdir()) == [
+        "inference.json",
+        "inference.pdiparams",
+        "inference.yml",
+    ]
+    document = yaml.safe_load((exported.directory / "inference.yml").read_text())
+    assert document["Global"] == {"model_name": "Tiny_rec"}
+    assert document["Toolkit"]["dimension"] == exported.dimension == 64
+    assert document["Toolkit"]["image_size"] == [side, side]
+    assert document["Toolkit"]["weights"] == exported.weights
+    assert json.loads((exported.directory / "inference.json").read_text())
+    assert exported.lowest_cosine > 1 - 1e-5
+
+
+def test_the_training_network_is_untouched(
+    network: Recognizer, steps: list, side: int, tmp_path: Path
+) -> None:
+    before = {name: value.numpy().copy() for name, value in network.state_dict().items()}
+    flags = [layer.training for layer in network.sublayers(include_self=True)]
+    paddle.seed(11)
+    expected_draw = paddle.rand([3]).numpy()
+    paddle.seed(11)
+    export_inference(
+        network, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
+    )
+    np.testing.assert_array_equal(paddle.rand([3]).numpy(), expected_draw)
+    assert [layer.training for layer in network.sublayers(include_self=True)] == flags
+    assert flags[0]
+    after = network.state_dict()
+    assert list(after) == list(before)
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name].numpy(), value)
+
+
+def test_other_files_stay_and_stale_graphs_go(
+    network: Recognizer, steps: list, tmp_path: Path
+) -> None:
+    for name in ("config.yaml", "inference.pdmodel", "inference.yml"):
+        (tmp_path / name).write_text("old")
+    report = export_inference(
+        network, tmp_path, model_name="x", image_size=(48, 32), transform_ops=steps
+    )
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {"config.yaml", "inference.json", "inference.pdiparams", "inference.yml"}
+    assert report.image_size == (48, 32)
+    assert "old" not in (tmp_path / "inference.yml").read_text()
+
+
+def test_a_graph_that_computes_something_else_is_not_written(
+    network: Recognizer, steps: list, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrong(PaddleEngine):
+        def run(self, images: np.ndarray) -> np.ndarray:
+            features = super().run(images)
+            features[-1] = features[-1][::-1]
+            return features
+
+    monkeypatch.setattr(export, "PaddleEngine", Wrong)
+    with pytest.raises(ModelError, match="does not compute what the network does"):
+        export_inference(
+            network, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_of_nan_is_refused(steps: list, side: int, tmp_path: Path) -> None:
+    backbone = paddle.nn.Sequential(paddle.nn.AdaptiveAvgPool2D(1), paddle.nn.Flatten())
+    backbone.out_features = 3
+    network = Recognizer(backbone, BNNeck(3))
+    network.neck.feat_bn.weight.set_value(np.full(3, np.nan, np.float32))
+    with pytest.raises(ModelError, match="not finite"):
+        export_inference(
+            network, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
+        )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_branches_are_fused_in_the_export_only(steps: list, tmp_path: Path) -> None:
+    paddle.seed(0)
+    network = Recognizer(PPLCNetV2_base_ShiTu(class_expand=512), BNNeck(512))
+    network.train()
+    for seed in range(3):
+        network.embed(paddle.to_tensor(_images(4, 64, seed)))
+    export_inference(
+        network, tmp_path, model_name="PP-ShiTuV2_rec", image_size=(64, 64), transform_ops=steps
+    )
+    images = _images(2, 64)
+    expected = unit_vectors(NetworkEngine(network).run(images))
+    features = unit_vectors(PaddleEngine(tmp_path, Device("cpu"), 1).run(images))
+    assert (features * expected).sum(axis=1).min() > 1 - 1e-5
+    parameters = sum(int(parameter.size) for parameter in network.parameters())
+    assert (tmp_path / "inference.pdiparams").stat().st_size < 4 * parameters
+    network.embed(paddle.to_tensor(images))  # a fused network would refuse to be trained

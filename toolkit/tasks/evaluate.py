@@ -1,0 +1,113 @@
+"""Mode evaluate: how well pictures find others of their class, with pictures of how and why."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.build.embedding import build_embedder
+from toolkit.build.evaluation import build_retrieval_test
+from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
+from toolkit.build.recipe import require_recipe
+from toolkit.config.schema import Config
+from toolkit.evaluation.floors import FLOORS
+from toolkit.evaluation.report import write_evaluation_report
+from toolkit.evaluation.retrieval_test import RetrievalTest, TestOutcome, described_by
+from toolkit.fingerprint import fingerprint_file
+from toolkit.runtime import seed_framework, use_device
+
+_FOLDER = "evaluate"
+
+
+@dataclass(frozen=True)
+class EvaluateReport:
+    """The outcome of an evaluation.
+
+    Attributes:
+        weights: the file that was evaluated.
+        outcome: its numbers.
+        baselines: metrics of what was measured beside it.
+        page: the HTML report.
+    """
+
+    weights: Path
+    outcome: TestOutcome
+    baselines: dict[str, dict[str, float]]
+    page: Path
+
+    @property
+    def passed(self) -> bool:
+        """Numbers are neither right nor wrong."""
+        return True
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns PaddleX's metrics and all others."""
+        return {
+            **self.outcome.result.summary(),
+            "baselines": self.baselines,
+            "unreadable": self.outcome.failures,
+            "weights": str(self.weights),
+            "fingerprint": fingerprint_file(self.weights),
+            "report": f"{_FOLDER}/{self.page.name}",
+        }
+
+    def summary(self) -> str:
+        """Returns the numbers with their intervals, the baselines, and where the page is."""
+        result = self.outcome.result
+        lines = [
+            f"Evaluated {self.weights}: {result.num_queries} queries against "
+            f"{result.num_gallery} gallery pictures."
+        ]
+        for name, value in result.metrics.items():
+            low, high = result.intervals.get(name, (value, value))
+            interval = f"   95% interval {low:.4f} to {high:.4f}" if result.intervals else ""
+            lines.append(f"  {name:16}{value:8.4f}{interval}")
+        for name, metrics in self.baselines.items():
+            lines.append(
+                f"  {name}: recall1 {metrics['recall1']:.4f}, recall5 {metrics['recall5']:.4f}, "
+                f"mAP {metrics['mAP']:.4f}"
+            )
+        if result.unmatched:
+            lines.append(f"{len(result.unmatched)} queries have no match in the gallery.")
+        if self.outcome.failures:
+            lines.append(f"{len(self.outcome.failures)} pictures could not be read; not measured:")
+            lines += [f"  {failure}" for failure in self.outcome.failures[:10]]
+        return "\n".join([*lines, f"report    {self.page}"])
+
+
+def run(config: Config) -> EvaluateReport:
+    """Evaluates a checkpoint on the lists gallery and query.
+
+    Raises:
+        WeightsError: the checkpoint cannot be read, or is of another network.
+        DatasetError: the lists are not there, or nothing can be measured.
+    """
+    arch = require_recipe(config).arch
+    output = Path(config.Global.output)
+    test = build_retrieval_test(config)
+    weights = checkpoint_weights(config.Evaluate.weight_path, output)
+    use_device(config.Global.device)
+    model = build_recognizer(arch, num_classes=None)
+    baselines: dict[str, dict[str, float]] = {
+        name: _baseline(name, config, test) for name in config.Evaluate.baselines
+    }
+    load_trained(model, weights)
+    outcome = test.run(build_embedder(config, model))
+    page = write_evaluation_report(
+        output / _FOLDER,
+        outcome.result,
+        outcome.query_paths,
+        outcome.gallery_paths,
+        title=f"{config.Global.model} on {config.Global.dataset_dir}",
+        facts={"weights": str(weights), "model": config.Global.model},
+        floors=baselines,
+    )
+    return EvaluateReport(weights, outcome, baselines, page)
+
+
+def _baseline(name: str, config: Config, test: RetrievalTest) -> dict[str, float]:
+    """Metrics of what needs no training: a floor, or the network as it was before."""
+    if name != "untrained":
+        return test.run(described_by(FLOORS[name]), bootstrap=False).result.metrics
+    seed_framework(config.Global.seed)
+    untrained = build_recognizer(require_recipe(config).arch, num_classes=None)
+    return test.run(build_embedder(config, untrained), bootstrap=False).result.metrics

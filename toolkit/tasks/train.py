@@ -1,0 +1,258 @@
+"""Mode train: check the lists, train, and leave a model that predict can use at once."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.build.data import TrainingData, build_training_data, dataset_root
+from toolkit.build.embedding import build_embedder, build_exporter
+from toolkit.build.evaluation import build_retrieval_test
+from toolkit.build.loss import build_loss
+from toolkit.build.model import build_recognizer, load_pretrained
+from toolkit.build.optimizer import build_optimizer, build_schedule
+from toolkit.build.recipe import require_recipe
+from toolkit.config.schema import Config
+from toolkit.errors import CheckFailedError
+from toolkit.evaluation.retrieval_test import RetrievalTest
+from toolkit.models.recognizer import Recognizer
+from toolkit.reports.curves import write_curves
+from toolkit.runtime import seed_framework, use_device
+from toolkit.storage import write_json
+from toolkit.tasks.check_dataset import diagnose
+from toolkit.training.checkpoint import RunState, load_checkpoint
+from toolkit.training.ema import AveragedWeights
+from toolkit.training.fit import TrainingPlan, fit
+from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
+from toolkit.training.learner import FitResult, Learner
+from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
+
+_LOG = logging.getLogger(__name__)
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """The outcome of a training run."""
+
+    model_name: str
+    output: Path
+    fit: FitResult
+    kept: KeepResult
+    num_classes: int
+    checked: bool
+    curves: list[str]
+
+    @property
+    def passed(self) -> bool:
+        """A run that ended has passed."""
+        return True
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns PaddleX's train_result.json and what this run adds; paths start from output."""
+        models: dict[str, Any] = {f"last_{number}": {} for number in range(1, _LISTED + 1)}
+        for number, saved in enumerate(self.kept.saved[:_LISTED], start=1):
+            models[f"last_{number}"] = _entry(self.output, saved)
+        models["best"] = _entry(self.output, self.kept.best) if self.kept.best else {}
+        return {
+            "model_name": self.model_name,
+            "label_dict": "label_order.json",
+            "train_log": "train.log",
+            "visualdl_log": "",
+            "config": "config.yaml",
+            "models": models,
+            "best_by": self.kept.best_by,
+            "best_metrics": self.kept.best_metrics,
+            "num_classes": self.num_classes,
+            "dataset_checked": self.checked,
+            "stopped_by": self.fit.reached,
+            "steps": self.fit.position.step,
+            "images": self.fit.images,
+            "seconds": round(self.fit.seconds, 1),
+            "skipped_images": self.fit.failures,
+            "skipped_count": self.fit.failure_count,
+            "metrics_log": FILE_NAME,
+            "curves": self.curves,
+        }
+
+    def summary(self) -> str:
+        """Returns how long it took, how good it became, and where everything is."""
+        rate = self.fit.images / max(self.fit.seconds, 1e-9)
+        lines = [
+            f"Trained {self.model_name} for {self.fit.position.step} steps in "
+            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included); "
+            f"the end was reached by {self.fit.reached}."
+        ]
+        if self.fit.failure_count:
+            lines.append(
+                f"{len(self.fit.failures)} pictures could not be read and were skipped "
+                f"{self.fit.failure_count} times; train_result.json names them."
+            )
+        if self.kept.best is not None and self.kept.best_by == "metric":
+            numbers = ", ".join(f"{k} {v:.4f}" for k, v in self.kept.best_metrics.items())
+            lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
+        elif self.kept.best is not None:
+            lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
+        named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
+        return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
+
+
+def run(config: Config) -> TrainReport:
+    """Trains as a configuration says.
+
+    Raises:
+        CheckFailedError: the dataset does not pass its check.
+        DivergedError: the loss is no longer a number.
+        ToolkitError: anything of the input that cannot be used.
+    """
+    recipe = require_recipe(config)
+    output = Path(config.Global.output)
+    _check_data(config)
+    data = build_training_data(config)
+    test = build_retrieval_test(config) if config.Train.eval_during_train else None
+    model = _network(config, data)
+    loss = build_loss(recipe.losses)
+    plan = _plan(config)
+    learner = Learner(
+        model,
+        loss,
+        build_optimizer(recipe.optimizer, config.Train.learning_rate, model, loss),
+        build_schedule(recipe.optimizer, config.Train, plan.steps_per_epoch(data.loader)),
+        _average(config, model),
+    )
+    state = None
+    if config.Train.resume_path is not None:
+        state = load_checkpoint(config.Train.resume_path, learner)
+        _LOG.info("Going on after step %d of %s.", state.position.step, config.Train.resume_path)
+    write_json(output / "label_order.json", data.classes)
+    return _train(config, data, _Run(model, learner, plan, state), test)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The ready objects of one run; `state` is where a resumed one goes on."""
+
+    model: Recognizer
+    learner: Learner
+    plan: TrainingPlan
+    state: RunState | None
+
+
+def _train(
+    config: Config, data: TrainingData, run: _Run, test: RetrievalTest | None
+) -> TrainReport:
+    output, train, state = Path(config.Global.output), config.Train, run.state
+    log = RunLog(
+        output / FILE_NAME,
+        resumed_step=None if state is None else state.position.step,
+        visualdl=output if train.visualdl else None,
+    )
+    export = build_exporter(config, run.model)
+    keeper = CheckpointKeeper(
+        output,
+        run.learner,
+        KeepPlan(train.eval_interval, train.save_interval, train.keep_last),
+        seed=config.Global.seed,
+        evaluate=None if test is None else _measure(config, run.model, test),
+        export=lambda folder: _discard(export(folder)),
+        log=log,
+    )
+    if state is not None:
+        keeper.resume(state)
+    try:
+        result = fit(
+            run.learner,
+            data.loader,
+            run.plan,
+            listeners=[log, keeper],
+            start=None if state is None else state.position,
+        )
+    finally:
+        log.close()
+    kept = keeper.finish()
+    curves = write_curves(read_rows(output / FILE_NAME), output)
+    return TrainReport(
+        config.Global.model,
+        output,
+        result,
+        kept,
+        num_classes=len(data.classes),
+        checked=not train.skip_check,
+        curves=[str(file.relative_to(output)) for file in curves],
+    )
+
+
+def _check_data(config: Config) -> None:
+    """Refuses lists that do not pass; pictures that were checked before are not read again."""
+    root = dataset_root(config)
+    if config.Train.skip_check:
+        _LOG.warning("Train.skip_check is true: the lists are used unchecked.")
+        return
+    splits = ["train", *(["gallery", "query"] if config.Train.eval_during_train else [])]
+    diagnosis = diagnose(config, root, splits)
+    if diagnosis.passed(config.CheckDataset.fail_on):
+        return
+    counts = diagnosis.counts["code"]
+    first = [f"  {finding.code}: {finding.message}" for finding in diagnosis.findings[:_LISTED]]
+    raise CheckFailedError(
+        f"The dataset {root} does not pass its check: "
+        + ", ".join(f"{number} {code}" for code, number in counts.items())
+        + ".\n"
+        + "\n".join(first)
+        + "\nRun Global.mode=check_dataset for all of them and for repaired lists, or set "
+        "Train.skip_check=true to train all the same."
+    )
+
+
+def _network(config: Config, data: TrainingData) -> Recognizer:
+    use_device(config.Global.device)
+    seed_framework(config.Global.seed)
+    arch = require_recipe(config).arch
+    model = build_recognizer(arch, data.num_outputs)
+    if config.Train.pretrain_weight_path is not None and config.Train.resume_path is None:
+        load_pretrained(model, config.Train.pretrain_weight_path)
+    return model
+
+
+def _measure(
+    config: Config, model: Recognizer, test: RetrievalTest
+) -> Callable[[], dict[str, float]]:
+    embed = build_embedder(config, model)
+    return lambda: test.run(embed, bootstrap=False).result.metrics
+
+
+def _discard(_: object) -> None:
+    """The report of an export inside a checkpoint says nothing that the files do not."""
+
+
+def _plan(config: Config) -> TrainingPlan:
+    train = config.Train
+    return TrainingPlan(
+        epochs=train.epochs_iters,
+        seed=config.Global.seed,
+        max_steps=train.max_steps,
+        accumulate_steps=train.accumulate_steps,
+        log_interval=train.log_interval,
+    )
+
+
+def _average(config: Config, model: Recognizer) -> AveragedWeights | None:
+    decay = config.Train.ema_decay
+    return None if decay is None else AveragedWeights(model, decay)
+
+
+def _entry(output: Path, saved: Saved) -> dict[str, Any]:
+    """PaddleX's description of one checkpoint; the files that are not there are left out."""
+    folder, prefix = output / saved.prefix, saved.prefix
+    files = {
+        "pdparams": f"{prefix}/{prefix}.pdparams",
+        "pdopt": f"{prefix}/{prefix}.pdopt",
+        "pdstates": f"{prefix}/{prefix}.pdstates",
+        "pdema": f"{prefix}/{prefix}.pdema",
+        "inference_config": f"{prefix}/inference/inference.yml",
+        "pdmodel": f"{prefix}/inference/inference.json",
+        "pdiparams": f"{prefix}/inference/inference.pdiparams",
+    }
+    there = {key: name for key, name in files.items() if (folder.parent / name).is_file()}
+    return {"score": saved.metric, "epoch": saved.epoch, **there}
