@@ -56,7 +56,8 @@ $(BIN)/python:
 
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --upgrade pip setuptools
-	$(INSTALL) --editable ".[cpu,parquet]"
+	# setuptools warns that this folder will be imported as it stands; that is what is wanted.
+	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable ".[cpu,parquet]"
 	touch $@
 
 $(TOOLS): $(RUNTIME)

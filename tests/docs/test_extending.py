@@ -9,11 +9,12 @@ from pathlib import Path
 
 USE = """
 import numpy as np
-from toolkit.build.transforms import build_pipeline
 from toolkit.config.load import load_config
+from toolkit.registry import TRANSFORMS
 
 config = load_config("c.yaml", ["Data.train_transforms.0.RandGrey.prob=1.0"])
-grey = build_pipeline(config.Data.train_transforms[:1])(
+part = config.Data.train_transforms[0]
+grey = TRANSFORMS.build(part.name, **part.options)(
     np.arange(12, dtype=np.uint8).reshape(2, 2, 3), np.random.default_rng(0)
 )
 assert (grey[..., 0] == grey[..., 2]).all(), grey

@@ -23,11 +23,10 @@ def _images(count: int, side: int, seed: int = 5) -> np.ndarray:
 
 
 def test_the_graph_gives_the_feature_before_it_is_normalised(
-    exported: ExportReport, network: Recognizer, side: int
+    exported: ExportReport, network: Recognizer, patches: np.ndarray
 ) -> None:
-    images = _images(4, side)
-    features = PaddleEngine(exported.directory, Device("cpu"), 1).run(images)
-    expected = NetworkEngine(network).run(images)
+    features = PaddleEngine(exported.directory, Device("cpu"), 1).run(patches)
+    expected = NetworkEngine(network).run(patches)
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
     assert np.abs(np.linalg.norm(features, axis=1) - 1).min() > 0.1
 
@@ -68,12 +67,12 @@ def test_the_training_network_is_untouched(
 
 
 def test_other_files_stay_and_stale_graphs_go(
-    network: Recognizer, steps: list, tmp_path: Path
+    one_convolution: Recognizer, steps: list, tmp_path: Path
 ) -> None:
     for name in ("config.yaml", "inference.pdmodel", "inference.yml"):
         (tmp_path / name).write_text("old")
     report = export_inference(
-        network, tmp_path, model_name="x", image_size=(48, 32), transform_ops=steps
+        one_convolution, tmp_path, model_name="x", image_size=(48, 32), transform_ops=steps
     )
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"config.yaml", "inference.json", "inference.pdiparams", "inference.yml"}
@@ -82,7 +81,11 @@ def test_other_files_stay_and_stale_graphs_go(
 
 
 def test_a_graph_that_computes_something_else_is_not_written(
-    network: Recognizer, steps: list, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    one_convolution: Recognizer,
+    steps: list,
+    side: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Wrong(PaddleEngine):
         def run(self, images: np.ndarray) -> np.ndarray:
@@ -93,19 +96,18 @@ def test_a_graph_that_computes_something_else_is_not_written(
     monkeypatch.setattr(export, "PaddleEngine", Wrong)
     with pytest.raises(ModelError, match="does not compute what the network does"):
         export_inference(
-            network, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
+            one_convolution, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
         )
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_of_nan_is_refused(steps: list, side: int, tmp_path: Path) -> None:
-    backbone = paddle.nn.Sequential(paddle.nn.AdaptiveAvgPool2D(1), paddle.nn.Flatten())
-    backbone.out_features = 3
-    network = Recognizer(backbone, BNNeck(3))
-    network.neck.feat_bn.weight.set_value(np.full(3, np.nan, np.float32))
+def test_a_network_of_nan_is_refused(
+    one_convolution: Recognizer, steps: list, side: int, tmp_path: Path
+) -> None:
+    one_convolution.neck.feat_bn.weight.set_value(np.full(8, np.nan, np.float32))
     with pytest.raises(ModelError, match="not finite"):
         export_inference(
-            network, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
+            one_convolution, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
         )
     assert not list(tmp_path.iterdir())
 

@@ -127,7 +127,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_file_says_what_an_export_is(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="There is no inference.yml"):
+    with pytest.raises(ModelError, match=r"There is no inference\.yml"):
         read_inference_config(tmp_path)
 
 

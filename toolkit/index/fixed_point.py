@@ -7,7 +7,8 @@ multiplied in float64: by Cauchy and Schwarz every partial sum of the products o
 below 2**53, where float64 holds whole numbers exactly, in whatever order they are added.
 
 The rounding moves the scores of unit vectors by 6e-9 (root mean square; a float32 product moves
-them by more), those of others by that times the longest query and the longest gallery vector.
+them by two to ten times that), those of others by that times the lengths of the longest query and
+the longest gallery vector, before the sum is rounded to float32.
 Vectors of whole numbers are not moved.
 """
 

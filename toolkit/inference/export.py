@@ -5,7 +5,6 @@ embeddings scales them to length 1.
 """
 
 import copy
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ from toolkit.models.recognizer import Recognizer
 from toolkit.runtime import Device, cores_allowed
 from toolkit.storage import write_text
 
-_LOG = logging.getLogger(__name__)
 _GRAPH, _PARAMETERS = "inference.json", "inference.pdiparams"
 # Written by older Paddles under the same stem; readers would take the old graph for ours.
 _STALE = ("inference.pdmodel", "inference.pdiparams.info")
@@ -98,7 +96,6 @@ def export_inference(
         write_text(staged / INFERENCE_FILE, document)
         lowest = _check(staged, images, expected)
         _publish(staged, directory)
-    _LOG.info("Exported %s to %s.", model_name, directory)
     return ExportReport(directory, model_name, network.out_features, image_size, lowest, weights)
 
 

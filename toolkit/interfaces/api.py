@@ -14,6 +14,7 @@ from toolkit.cards.catalog import CARDS, find_card
 from toolkit.inference.directory import open_predictor
 from toolkit.inference.official import model_folders, official_model
 from toolkit.inference.predictor import Predictor
+from toolkit.runtime import prepare_paddle
 
 
 def create_model(
@@ -50,6 +51,7 @@ def create_model(
         TypeError: a name or folder that is no text and no path.
         ValueError: `batch_size` or `threads` is below 1.
     """
+    prepare_paddle()
     directory, expected_name = _resolve(model_name, model_dir)
     return open_predictor(
         directory,

@@ -10,7 +10,7 @@ from toolkit.config.schema import Config
 from toolkit.config.yaml_core import Document
 from toolkit.errors import ConfigError, ToolkitError
 from toolkit.registry import TASKS
-from toolkit.runtime import configure_logging, prepare_cpu
+from toolkit.runtime import configure_logging, prepare_paddle
 from toolkit.storage import write_json, write_text
 from toolkit.tasks.report import Report
 from toolkit.version import __version__
@@ -48,7 +48,7 @@ def run(config: Config | Path | str, overrides: Sequence[str] = ()) -> Report:
 def run_config(config: Config) -> Report:
     """Runs a validated configuration."""
     output, mode = Path(config.Global.output), config.Global.mode
-    prepare_cpu()
+    prepare_paddle()
     for known in _PADDLE_SAYS:
         warnings.filterwarnings("ignore", message=known, category=UserWarning)
     try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from toolkit.cards.catalog import find_card
 from toolkit.config.schema import Config
+from toolkit.data.manifest import find_images
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.inference.directory import open_predictor
 from toolkit.inference.official import model_folders, official_model
@@ -87,7 +88,7 @@ def run(config: Config) -> PredictReport:
     )
     good: list[FeatureResult] = []
     failures: list[str] = []
-    with stopwatch() as watch, Progress("predict", None) as progress:
+    with stopwatch() as watch, Progress("predict", _count(predict.input)) as progress:
         for result in predictor.predict(predict.input):
             if result.get("error"):
                 failures.append(f"{result['input_path']}: {result['error']}")
@@ -99,6 +100,12 @@ def run(config: Config) -> PredictReport:
         raise DatasetError(f"Predict.input {predict.input!r} holds no picture.")
     files = _save(config, good)
     return PredictReport(predictor.model_name, len(good), failures, files, output, watch["seconds"])
+
+
+def _count(inputs: str | list[str]) -> int:
+    """How many pictures there will be, for the ETA."""
+    names = [inputs] if isinstance(inputs, str) else inputs
+    return sum(len(find_images(Path(name))) if Path(name).is_dir() else 1 for name in names)
 
 
 def _directory(config: Config) -> Path:
