@@ -76,7 +76,7 @@ def make_demo_dataset(folder: Path, sizes: Sizes, *, seed: int) -> dict[str, lis
             # One generator a picture: a picture does not depend on how many others are drawn.
             rng = np.random.default_rng([seed, 1, number, image])
             pixels = photograph(body, bystanders, rng, side=sizes.side)
-            path = f"images/{design.name}/{image:03d}.jpg"
+            path = f"images/{design.name}/{design.name}_{image:03d}.jpg"
             _write_jpeg(folder / path, pixels)
             samples[split].append(Sample(path, design.name, len(samples[split]) + 1))
     # Last, so that the lists are there only when all pictures are.

@@ -23,17 +23,13 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("output/demo"))
     output: Path = parser.parse_args().output
     dataset = output / "dataset"
-    settings = [
-        f"Global.output={output}",
-        f"Global.dataset_dir={dataset}",
-        f"Predict.input={dataset}/images",
-    ]
     started = time.monotonic()
-    steps = [["dataset_tools/make_demo_dataset.py", str(dataset)]]
-    for mode in MODES:
-        overrides = [word for setting in settings for word in ("-o", setting)]
-        steps.append(["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}", *overrides])
+    common = ["-o", f"Global.output={output}", "-o", f"Global.dataset_dir={dataset}"]
+    steps = [["dataset_tools/make_demo_dataset.py", str(dataset), "--force"]]
+    steps += [["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}", *common] for mode in MODES]
     for number, step in enumerate(steps, start=1):
+        if "Global.mode=predict" in step:
+            step += ["-o", f"Predict.input={_unseen_class(dataset)}"]
         print(f"\n[{number}/{len(steps)}] python {shlex.join(step)}", flush=True)
         code = subprocess.run([sys.executable, *step], check=False).returncode  # noqa: S603 - our own commands
         if code:
@@ -41,6 +37,12 @@ def main() -> int:
             return code
     print(_conclusion(output, time.monotonic() - started))
     return 0
+
+
+def _unseen_class(dataset: Path) -> Path:
+    """The folder of one class that training never saw; it is known once the dataset is drawn."""
+    first_row = (dataset / "query.txt").read_text(encoding="utf-8").splitlines()[0]
+    return (dataset / first_row.split()[0]).parent
 
 
 def _conclusion(output: Path, seconds: float) -> str:
