@@ -183,8 +183,8 @@ def compare_arc_margin(table: Comparison, reference: Any) -> None:
 def compare_recognizers(table: Comparison, reference: Any) -> None:
     """Compares the whole networks of PP-ShiTu V1 and V2 as their configurations build them."""
     from toolkit.models import heads, necks
-    from toolkit.models.backbones.pplcnet import PPLCNet_x2_5
-    from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2_base_ShiTu
+    from toolkit.models.backbones.pplcnet import PPLCNet
+    from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2
     from toolkit.models.recognizer import Recognizer
 
     stop = {"name": "flatten"}
@@ -202,7 +202,7 @@ def compare_recognizers(table: Comparison, reference: Any) -> None:
         },
     )
     ours = Recognizer(
-        PPLCNet_x2_5(dropout_prob=0.0), necks.FC(1280, 512), heads.ArcMargin(512, 10, 0.2, 30.0)
+        PPLCNet(2.5, dropout_prob=0.0), necks.FC(1280, 512), heads.ArcMargin(512, 10, 0.2, 30.0)
     )
     _compare_network(table, "PP-ShiTu V1", ours, theirs)
 
@@ -213,7 +213,9 @@ def compare_recognizers(table: Comparison, reference: Any) -> None:
         Head={"name": "FC", "embedding_size": 512, "class_num": 10, "bias_attr": False},
     )
     ours = Recognizer(
-        PPLCNetV2_base_ShiTu(class_expand=512), necks.BNNeck(512), heads.FC(512, 10, bias=False)
+        PPLCNetV2(class_expand=512, retrieval=True),
+        necks.BNNeck(512),
+        heads.FC(512, 10, bias=False),
     )
     _compare_network(table, "PP-ShiTu V2", ours, theirs)
 

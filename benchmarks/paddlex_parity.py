@@ -103,12 +103,12 @@ def export_random(folder: Path) -> Path:
     from toolkit.data.transforms.pipeline import Pipeline
     from toolkit.data.transforms.tensor import NormalizeImage, ToCHWImage
     from toolkit.inference.export import export_inference
-    from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2_base_ShiTu
+    from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2
     from toolkit.models.necks import BNNeck
     from toolkit.models.recognizer import Recognizer
 
     paddle.seed(0)
-    network = Recognizer(PPLCNetV2_base_ShiTu(class_expand=512), BNNeck(512))
+    network = Recognizer(PPLCNetV2(class_expand=512, retrieval=True), BNNeck(512))
     network.train()
     rng = np.random.default_rng(0)
     for _ in range(8):

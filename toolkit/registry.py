@@ -40,13 +40,21 @@ class Registry:
 
     Args:
         kind: what these are, for messages: "backbone".
-        table: name -> "module:attribute".
+        table: name -> "module:attribute", or with options that the name fixes (one network at many
+            scales): name -> ("module:attribute", {option: value}).
         handed_in: options that the toolkit fills in itself (sizes that follow from other parts).
     """
 
-    def __init__(self, kind: str, table: Mapping[str, str], handed_in: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        kind: str,
+        table: Mapping[str, str | tuple[str, dict[str, Any]]],
+        handed_in: Iterable[str] = (),
+    ) -> None:
         self.kind = kind
-        self._table = dict(table)
+        self._table = {
+            name: (entry, {}) if isinstance(entry, str) else entry for name, entry in table.items()
+        }
         self._handed_in = frozenset(handed_in)
 
     def names(self) -> list[str]:
@@ -67,15 +75,16 @@ class Registry:
                 f"Unknown {self.kind} {name!r}.{nearest(name, self._table)} "
                 f"Known: {', '.join(self.names())}."
             )
-        return self._table[name]
+        return self._table[name][0]
 
     def get(self, name: str) -> Callable[..., Any]:
-        """Imports and returns the class or function behind a name."""
+        """Imports and returns the class or function behind a name, its fixed options filled in."""
         module, attribute = self.location(name).split(":")
         part: Callable[..., Any] = getattr(
             import_optional(module, purpose=f"The {self.kind} {name}"), attribute
         )
-        return part
+        fixed = self._table[name][1]
+        return functools.partial(part, **fixed) if fixed else part
 
     def build(self, name: str, /, **options: Any) -> Any:
         """Calls the part with its options.
@@ -104,6 +113,7 @@ class Registry:
         return [
             Option(argument, annotation, default, argument in self._handed_in)
             for argument, annotation, default in _signature(self.location(name))
+            if argument not in self._table[name][1]
         ]
 
 
@@ -158,11 +168,20 @@ BACKBONES = Registry(
     "backbone",
     {
         **{
-            f"PPLCNet_x{scale}": f"toolkit.models.backbones.pplcnet:PPLCNet_x{scale}"
-            for scale in ("0_25", "0_35", "0_5", "0_75", "1_0", "1_5", "2_0", "2_5")
+            f"PPLCNet_x{scale.replace('.', '_')}": (
+                "toolkit.models.backbones.pplcnet:PPLCNet",
+                {"scale": float(scale)},
+            )
+            for scale in ("0.25", "0.35", "0.5", "0.75", "1.0", "1.5", "2.0", "2.5")
         },
-        "PPLCNetV2_base": "toolkit.models.backbones.pplcnet_v2:PPLCNetV2_base",
-        "PPLCNetV2_base_ShiTu": "toolkit.models.backbones.pplcnet_v2:PPLCNetV2_base_ShiTu",
+        "PPLCNetV2_base": (
+            "toolkit.models.backbones.pplcnet_v2:PPLCNetV2",
+            {"retrieval": False},
+        ),
+        "PPLCNetV2_base_ShiTu": (
+            "toolkit.models.backbones.pplcnet_v2:PPLCNetV2",
+            {"retrieval": True},
+        ),
         "SmallResNet": "toolkit.models.backbones.small_resnet:SmallResNet",
     },
 )

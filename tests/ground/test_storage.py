@@ -9,9 +9,14 @@ from toolkit import storage
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     storage.write_text(file, "old")
-    with pytest.raises(RuntimeError), storage.atomic_path(file) as temporary:
-        temporary.write_text("half", encoding="utf-8")
-        raise RuntimeError
+
+    def fail_in_the_middle() -> None:
+        with storage.atomic_path(file) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_in_the_middle()
     assert file.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [file]
 

@@ -7,9 +7,6 @@ import pytest
 from toolkit.errors import ConfigError
 from toolkit.registry import BACKBONES
 
-# Paddle says so at every training step of every batch norm.
-pytestmark = pytest.mark.filterwarnings("ignore:When training, we now always track:UserWarning")
-
 
 @pytest.fixture(params=BACKBONES.names())
 def backbone(request):

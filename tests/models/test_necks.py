@@ -7,9 +7,6 @@ import pytest
 from toolkit.models.necks import FC, BNNeck
 from toolkit.registry import NECKS
 
-# Paddle says so at every training step of every batch norm.
-pytestmark = pytest.mark.filterwarnings("ignore:When training, we now always track:UserWarning")
-
 
 @pytest.mark.parametrize("name", NECKS.names())
 def test_every_neck_maps_features_to_embeddings(name):

@@ -3,7 +3,7 @@ import paddle
 import pytest
 
 from toolkit.models.backbones.blocks import round_channels
-from toolkit.models.backbones.pplcnet import PPLCNet_x0_25
+from toolkit.models.backbones.pplcnet import PPLCNet
 from toolkit.registry import BACKBONES
 
 # Million parameters with the classifier of 1000 classes, from PaddleClas's table of models.
@@ -36,7 +36,7 @@ def test_number_of_parameters_is_the_published_one(name):
 
 
 def test_equals_paddleclas_on_the_same_weights(golden, conformance):
-    backbone = PPLCNet_x0_25()
+    backbone = PPLCNet(0.25)
     conformance.fill(backbone)
     backbone.eval()
     features = backbone(paddle.to_tensor(conformance.seeded_images())).numpy()
@@ -47,7 +47,7 @@ def test_equals_paddleclas_on_the_same_weights(golden, conformance):
 def test_dropout_scales_features_when_not_training():
     # Official weights were trained with masks that are not rescaled, so every feature of a
     # network with dropout 0.2 is 0.8 times that of one without.
-    with_dropout, without = PPLCNet_x0_25(dropout_prob=0.2), PPLCNet_x0_25(dropout_prob=0.0)
+    with_dropout, without = PPLCNet(0.25, dropout_prob=0.2), PPLCNet(0.25, dropout_prob=0.0)
     without.set_state_dict(with_dropout.state_dict())
     with_dropout.eval()
     without.eval()
@@ -58,13 +58,13 @@ def test_dropout_scales_features_when_not_training():
 
 
 def test_options_change_what_they_say():
-    assert PPLCNet_x0_25(class_expand=96).out_features == 96
-    pooled = PPLCNet_x0_25(use_last_conv=False)
+    assert PPLCNet(0.25, class_expand=96).out_features == 96
+    pooled = PPLCNet(0.25, use_last_conv=False)
     assert pooled.out_features == 128  # 512 channels at a quarter of the width
     assert not any(name.startswith("last_conv") for name in pooled.state_dict())
     pooled.eval()
     assert pooled(paddle.randn([1, 3, 32, 32])).shape == [1, 128]
-    assert type(PPLCNet_x0_25(act="relu6").conv1.act) is paddle.nn.ReLU6
+    assert type(PPLCNet(0.25, act="relu6").conv1.act) is paddle.nn.ReLU6
 
 
 def test_strides_of_one_network_leave_the_next_one_alone():
@@ -76,8 +76,8 @@ def test_strides_of_one_network_leave_the_next_one_alone():
         backbone(paddle.randn([1, 3, 64, 64]))
         return sizes[0]
 
-    assert side_of_last_map(PPLCNet_x0_25(stride_list=[2, 2, 2, 1, 1])) == [8, 8]
-    assert side_of_last_map(PPLCNet_x0_25()) == [2, 2]
+    assert side_of_last_map(PPLCNet(0.25, stride_list=[2, 2, 2, 1, 1])) == [8, 8]
+    assert side_of_last_map(PPLCNet(0.25)) == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@ import numpy as np
 import paddle
 import pytest
 
-from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2_base, PPLCNetV2_base_ShiTu
+from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2
 from toolkit.registry import BACKBONES
-
-# Paddle says so at every training step of every batch norm.
-pytestmark = pytest.mark.filterwarnings("ignore:When training, we now always track:UserWarning")
 
 
 def randomise(backbone, conformance):
@@ -25,7 +22,7 @@ def test_parameters_are_paddleclas_s_without_the_classifier(name, state_names):
 
 def test_number_of_parameters_is_the_published_one():
     # 6.6 million are published for the deployed form: one fused convolution, no branches.
-    backbone = PPLCNetV2_base()
+    backbone = PPLCNetV2()
     deployed = sum(
         parameter.size
         for name, parameter in backbone.named_parameters()
@@ -35,7 +32,7 @@ def test_number_of_parameters_is_the_published_one():
 
 
 def test_equals_paddleclas_on_the_same_weights_fused_or_not(golden, conformance):
-    backbone = randomise(PPLCNetV2_base_ShiTu(class_expand=512), conformance)
+    backbone = randomise(PPLCNetV2(retrieval=True, class_expand=512), conformance)
     images = paddle.to_tensor(conformance.seeded_images())
     expected = golden["PPLCNetV2_base_ShiTu"]
     largest = np.abs(expected).max()
@@ -45,9 +42,9 @@ def test_equals_paddleclas_on_the_same_weights_fused_or_not(golden, conformance)
     assert np.abs(backbone(images).numpy() - expected).max() / largest < 1e-5
 
 
-@pytest.mark.parametrize("build", [PPLCNetV2_base, PPLCNetV2_base_ShiTu])
-def test_fusing_the_branches_keeps_the_features(build, conformance):
-    backbone = randomise(build(class_expand=64), conformance)
+@pytest.mark.parametrize("retrieval", [False, True])
+def test_fusing_the_branches_keeps_the_features(retrieval, conformance):
+    backbone = randomise(PPLCNetV2(retrieval=retrieval, class_expand=64), conformance)
     images = paddle.to_tensor(conformance.seeded_images())
     before = backbone(images).numpy()
     backbone.re_parameterize()
@@ -59,7 +56,7 @@ def test_fusing_the_branches_keeps_the_features(build, conformance):
 
 
 def test_a_fused_network_refuses_to_train():
-    backbone = PPLCNetV2_base(class_expand=16)
+    backbone = PPLCNetV2(class_expand=16)
     backbone.re_parameterize()
     backbone.train()
     with pytest.raises(RuntimeError, match="cannot be trained"):
@@ -67,15 +64,15 @@ def test_a_fused_network_refuses_to_train():
 
 
 def test_the_fused_convolution_is_no_parameter_to_train():
-    frozen = [n for n, p in PPLCNetV2_base().named_parameters() if p.stop_gradient]
+    frozen = [n for n, p in PPLCNetV2().named_parameters() if p.stop_gradient]
     fused = {name for name in frozen if not name.endswith(("_mean", "_variance"))}
     assert len(fused) == 2 * 8  # kernel and bias of six blocks in stage 2 and two in stage 3
     assert all(name.endswith(("dw_conv.weight", "dw_conv.bias")) for name in fused)
 
 
-@pytest.mark.parametrize(("build", "side"), [(PPLCNetV2_base, 7), (PPLCNetV2_base_ShiTu, 14)])
-def test_the_retrieval_form_keeps_the_resolution_of_its_last_stage(build, side):
-    backbone = build(class_expand=16)
+@pytest.mark.parametrize(("retrieval", "side"), [(False, 7), (True, 14)])
+def test_the_retrieval_form_keeps_the_resolution_of_its_last_stage(retrieval, side):
+    backbone = PPLCNetV2(retrieval=retrieval, class_expand=16)
     backbone.eval()
     sizes = []
     backbone.stages[3].register_forward_post_hook(lambda *call: sizes.append(call[2].shape))
@@ -86,12 +83,18 @@ def test_the_retrieval_form_keeps_the_resolution_of_its_last_stage(build, side):
 
 def test_the_retrieval_form_has_signed_features(conformance):
     images = paddle.to_tensor(conformance.seeded_images())
-    assert float(randomise(PPLCNetV2_base(class_expand=64), conformance)(images).min()) == 0.0
-    assert float(randomise(PPLCNetV2_base_ShiTu(class_expand=64), conformance)(images).min()) < 0.0
+    lowest = {
+        retrieval: float(
+            randomise(PPLCNetV2(retrieval=retrieval, class_expand=64), conformance)(images).min()
+        )
+        for retrieval in (False, True)
+    }
+    assert lowest[False] == 0.0
+    assert lowest[True] < 0.0
 
 
 def test_without_the_last_convolution_the_feature_is_the_pooled_map():
-    backbone = PPLCNetV2_base_ShiTu(use_last_conv=False)
+    backbone = PPLCNetV2(retrieval=True, use_last_conv=False)
     backbone.eval()
     assert backbone.out_features == 1024
     assert backbone(paddle.randn([1, 3, 32, 32])).shape == [1, 1024]

@@ -3,13 +3,10 @@ import paddle
 import pytest
 
 from toolkit.models import heads, necks
-from toolkit.models.backbones.pplcnet import PPLCNet_x2_5
-from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2_base_ShiTu
+from toolkit.models.backbones.pplcnet import PPLCNet
+from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2
 from toolkit.models.backbones.small_resnet import SmallResNet
 from toolkit.models.recognizer import Recognizer
-
-# Paddle says so at every training step of every batch norm.
-pytestmark = pytest.mark.filterwarnings("ignore:When training, we now always track:UserWarning")
 
 
 @pytest.fixture
@@ -27,12 +24,12 @@ def small(neck=None, head=None):
     [
         (
             "PP-ShiTu V1",
-            lambda: Recognizer(PPLCNet_x2_5(), necks.FC(1280, 512), heads.ArcMargin(512, 7)),
+            lambda: Recognizer(PPLCNet(2.5), necks.FC(1280, 512), heads.ArcMargin(512, 7)),
         ),
         (
             "PP-ShiTu V2",
             lambda: Recognizer(
-                PPLCNetV2_base_ShiTu(class_expand=512),
+                PPLCNetV2(class_expand=512, retrieval=True),
                 necks.BNNeck(512),
                 heads.FC(512, 7, bias=False),
             ),
@@ -82,7 +79,7 @@ def test_labels_reach_a_head_with_a_margin(images):
 
 
 def test_re_parameterising_keeps_the_embedding(conformance):
-    network = Recognizer(PPLCNetV2_base_ShiTu(class_expand=32), necks.BNNeck(32))
+    network = Recognizer(PPLCNetV2(class_expand=32, retrieval=True), necks.BNNeck(32))
     conformance.fill(network)
     network.eval()
     images = paddle.to_tensor(conformance.seeded_images())

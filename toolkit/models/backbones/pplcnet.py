@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - the functions bear the networks' own names, which configurations use.
 """PP-LCNet: a small network of depthwise separable convolutions, made for CPUs.
 
 The backbone ends where a recognition model takes its feature: after the last convolution, its
@@ -13,7 +12,7 @@ from typing import ClassVar, Literal
 
 from paddle import Tensor, nn
 
-from toolkit.config.types import Fraction, PositiveInt, PositiveIntList
+from toolkit.config.types import Fraction, PositiveFloat, PositiveInt, PositiveIntList
 from toolkit.models.backbones.blocks import ConvBN, SqueezeExcite, build_activation, round_channels
 
 # One tuple per block: kernel side, channels in and out at scale 1, squeeze-and-excite.
@@ -89,13 +88,13 @@ class PPLCNet(nn.Layer):
 
     def __init__(
         self,
-        scale: float,
+        scale: PositiveFloat,
         *,
-        class_expand: int = 1280,
-        dropout_prob: float = 0.2,
+        class_expand: PositiveInt = 1280,
+        dropout_prob: Fraction = 0.2,
         use_last_conv: bool = True,
-        act: str = "hardswish",
-        stride_list: list[int] | None = None,
+        act: Literal["hardswish", "relu", "relu6"] = "hardswish",
+        stride_list: PositiveIntList | None = None,
     ) -> None:
         super().__init__()
         strides = [2, 2, 2, 2, 2] if stride_list is None else stride_list
@@ -146,155 +145,3 @@ def _build_stage(
         for number, (kernel_size, channels_in, channels_out, squeeze_excite) in enumerate(blocks)
     ]
     return nn.Sequential(*layers)
-
-
-def PPLCNet_x0_25(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 0.25 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        0.25,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )
-
-
-def PPLCNet_x0_35(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 0.35 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        0.35,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )
-
-
-def PPLCNet_x0_5(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 0.5 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        0.5,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )
-
-
-def PPLCNet_x0_75(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 0.75 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        0.75,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )
-
-
-def PPLCNet_x1_0(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 1.0 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        1.0,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )
-
-
-def PPLCNet_x1_5(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 1.5 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        1.5,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )
-
-
-def PPLCNet_x2_0(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 2.0 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        2.0,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )
-
-
-def PPLCNet_x2_5(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-    act: Literal["hardswish", "relu", "relu6"] = "hardswish",
-    stride_list: PositiveIntList | None = None,
-) -> PPLCNet:
-    """Returns PP-LCNet at 2.5 times the base width; the options are those of PPLCNet."""
-    return PPLCNet(
-        2.5,
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        act=act,
-        stride_list=stride_list,
-    )

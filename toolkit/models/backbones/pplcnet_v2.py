@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - the functions bear the networks' own names, which configurations use.
 """PP-LCNet V2: parallel depthwise convolutions in training, a single one when deployed.
 
 Parameter names and shapes are PaddleClas's, so official weights load as they are; the classifier
@@ -149,6 +148,8 @@ class PPLCNetV2(nn.Layer):
         use_last_conv: False stops at global pooling, with a feature of 1024 values.
         retrieval: the PP-ShiTu form: the last stage keeps its resolution (a 14 x 14 map of a
             224 x 224 image), and the last convolution has a bias and no activation after it.
+            PP-ShiTu itself sets `class_expand` to 512; ImageNet weights then fill neither the last
+            convolution nor the 1x1 branch that the last stage's first block gains with stride 1.
 
     Attributes:
         out_features: length of the feature.
@@ -160,8 +161,8 @@ class PPLCNetV2(nn.Layer):
     def __init__(
         self,
         *,
-        class_expand: int = 1280,
-        dropout_prob: float = 0.2,
+        class_expand: PositiveInt = 1280,
+        dropout_prob: Fraction = 0.2,
         use_last_conv: bool = True,
         retrieval: bool = False,
     ) -> None:
@@ -225,34 +226,3 @@ def _build_stage(number: int, first_stride: int) -> nn.Sequential:
         for first in (block == 0 for block in range(_BASE_DEPTHS[number]))
     ]
     return nn.Sequential(*blocks)
-
-
-def PPLCNetV2_base(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-) -> PPLCNetV2:
-    """Returns PP-LCNet V2 base as trained for classification; the options are PPLCNetV2's."""
-    return PPLCNetV2(
-        class_expand=class_expand, dropout_prob=dropout_prob, use_last_conv=use_last_conv
-    )
-
-
-def PPLCNetV2_base_ShiTu(
-    *,
-    class_expand: PositiveInt = 1280,
-    dropout_prob: Fraction = 0.2,
-    use_last_conv: bool = True,
-) -> PPLCNetV2:
-    """Returns PP-LCNet V2 base as PP-ShiTu V2 uses it; the options are those of PPLCNetV2.
-
-    PP-ShiTu V2 itself sets `class_expand` to 512. ImageNet weights then fill neither the last
-    convolution nor the 1x1 branch that the first block of the last stage gains with stride 1.
-    """
-    return PPLCNetV2(
-        class_expand=class_expand,
-        dropout_prob=dropout_prob,
-        use_last_conv=use_last_conv,
-        retrieval=True,
-    )
