@@ -5,6 +5,7 @@ ToolkitError                  the user's input was wrong                        
 ├── DatasetError              a list, folder or column that the run needs
 │   └── ImageError            one picture that cannot be read or decoded
 ├── WeightsError              a weight or state file: missing, hostile, unfitting
+├── StorageError             a folder that cannot be written to, a disk that is full
 ├── FetchError                an address that cannot be reached, or gave wrong bytes
 ├── ModelError                a model name or directory that cannot be opened
 ├── DeviceError               a device that is not there, or a malformed device string
@@ -47,6 +48,10 @@ class ImageError(DatasetError):
 
 class WeightsError(ToolkitError):
     """A weight or state file is missing, hostile, damaged, or does not fit the network."""
+
+
+class StorageError(ToolkitError):
+    """A folder cannot be written to, or the disk is full."""
 
 
 class FetchError(ToolkitError):

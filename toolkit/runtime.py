@@ -1,5 +1,6 @@
 """The machine under a run: device, cores, seeds, log lines and progress."""
 
+import importlib
 import logging
 import math
 import os
@@ -9,15 +10,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from toolkit.errors import DeviceError, import_optional
+from toolkit.errors import DeviceError, ExtraError, import_optional
 
 _DEVICE = re.compile(r"(auto|cpu|gpu)(?::(\d+(?:,\d+)*))?")
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _PLAIN_LINE_SECONDS = 10.0
+# Where a container says how much of the processors it may use: "200000 100000" is two.
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+# Each of these brings a folder named cv2, into the same place.
+_OPENCV_WHEELS = (
+    "opencv-python-headless",
+    "opencv-python",
+    "opencv-contrib-python-headless",
+    "opencv-contrib-python",
+)
 
 
 @dataclass(frozen=True)
@@ -80,9 +91,8 @@ def resolve_device(text: str) -> Device:
 def cores_allowed() -> int:
     """Returns how many cores this process may use: its affinity mask, cut by a cgroup quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota_file = Path("/sys/fs/cgroup/cpu.max")
-    if quota_file.is_file():
-        quota, period = quota_file.read_text(encoding="ascii").split()
+    if _CPU_QUOTA.is_file():
+        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
         if quota != "max":
             return max(1, min(cores or 1, math.ceil(int(quota) / int(period))))
     return cores or 1
@@ -107,6 +117,45 @@ def prepare_paddle() -> None:
     information = Path("/proc/cpuinfo")
     if information.is_file() and "AuthenticAMD" in information.read_text(encoding="utf-8"):
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+
+
+def check_opencv() -> None:
+    """Names a clash of several OpenCV wheels: a warning while cv2 works, an error when it does not.
+
+    All of them write the same folder. Whichever was installed last is used, and removing one takes
+    files of the other with it, so the fault shows later and elsewhere.
+
+    Raises:
+        ExtraError: cv2 cannot be imported, or is what is left of a removed wheel.
+    """
+    wheels = {name: _version(name) for name in _OPENCV_WHEELS}
+    there = {name: version for name, version in wheels.items() if version is not None}
+    said = ", ".join(f"{name} {version}" for name, version in there.items()) or "none"
+    way_out = f"pip uninstall -y {' '.join(there)} && " if there else ""
+    way_out += "pip install opencv-python-headless"
+    try:
+        reason = "" if hasattr(importlib.import_module("cv2"), "cvtColor") else "it is not whole"
+    except ImportError as error:
+        reason = str(error)
+    if reason:
+        raise ExtraError(
+            f"The module cv2 cannot be used: {reason}. Installed OpenCV packages: {said}; expected "
+            f"one, opencv-python-headless, which needs no screen. Mend it with: {way_out}"
+        )
+    if len(there) > 1:
+        logging.getLogger(__name__).warning(
+            "%d packages bring the module cv2 and overwrite each other's files: %s. Keep one: %s",
+            len(there),
+            said,
+            way_out,
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def seed_framework(seed: int) -> None:

@@ -82,8 +82,12 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 
 def write_json(path: Path | str, data: Any, *, indent: int | None = 2) -> None:
-    """Writes JSON atomically: UTF-8, readable Chinese, and no NaN (it is not JSON)."""
-    write_text(path, json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+    """Writes JSON atomically: UTF-8, readable Chinese, and no NaN (it is not JSON).
+
+    A file name that is not UTF-8 is written by JSON's own escape, backslash u and four digits.
+    """
+    text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def read_json(path: Path | str) -> Any:

@@ -205,3 +205,82 @@ def test_the_options_in_a_source_are_the_ones_python_sees(registry) -> None:
         part = registry.get(name)
         fixed = getattr(part, "keywords", {})
         assert from_source == set(inspect.signature(part).parameters) - set(fixed)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [
+        ("near_duplicate_radius: 17", "less than or equal to 16; received 17"),
+        ("odd_size: 1.0", "greater than 1; received 1.0"),
+        ("max_aspect: 0.5", "greater than or equal to 1; received 0.5"),
+        ("imbalance: 0.5", "greater than or equal to 1; received 0.5"),
+    ],
+)
+def test_thresholds_are_checked_in_every_mode(
+    tmp_path: Path, threshold: str, expected: str
+) -> None:
+    overrides = ["Global.mode=predict", f"CheckDataset.thresholds={{{threshold}}}"]
+    message = problems(tmp_path, MINIMAL, *overrides)
+    assert f"CheckDataset.thresholds.{threshold.split(':')[0]}: " in message
+    assert expected in message
+
+
+def test_none_is_null_in_the_options_of_parts_too(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL), ["Optimizer.lr.warmup_iters=None"])
+    assert config.Optimizer is not None
+    assert config.Optimizer.options["lr"].options["warmup_iters"] is None
+
+
+def test_options_of_parts_say_what_was_received(tmp_path: Path) -> None:
+    message = problems(tmp_path, MINIMAL, "Data.sampler={name: PKSampler, sample_per_id: 0}")
+    assert "sample_per_id: Input should be greater than 0; received 0." in message
+    assert ".." not in message.split("Data.sampler.sample_per_id")[1]
+
+
+def test_a_section_without_keys_has_its_defaults(tmp_path: Path) -> None:
+    text = MINIMAL + "Evaluate:\nCheckDataset:\n  split:\n"
+    config = load_config(write(tmp_path, text), ["Export=None"])
+    plain = load_config(write(tmp_path, MINIMAL))
+    assert (config.Evaluate, config.CheckDataset) == (plain.Evaluate, plain.CheckDataset)
+    assert config.Export == plain.Export
+
+
+def test_checks_over_several_keys_are_told_with_all_others(tmp_path: Path) -> None:
+    text = MINIMAL + (
+        "CheckDataset:\n"
+        "  convert: {enable: true, src_dataset_typ: CSV}\n"
+        "  split: {enable: true, train_percent: 50, gallery_percent: 30, query_percent: 30,"
+        " by: images}\n"
+    )
+    overrides = ["Train.warmup_steps=3", "Optimizer.lr.warmup_iters=9", "Metric.recall_k=[0]"]
+    message = problems(tmp_path, text, *overrides)
+    for expected in (
+        "src_dataset_type is null", "src_dataset_typ: Unknown key", "(50.0, 30.0, 30.0) sum to 110",
+        "split.by: Input should be 'image' or 'class'", "warm-up is said twice", "recall_k.0",
+    ):  # fmt: skip
+        assert expected in message, expected
+
+
+def test_a_doubled_key_and_a_bad_override_do_not_hide_other_problems(tmp_path: Path) -> None:
+    text = MINIMAL + "Metric: {recall_k: [0]}\nMetric: {recall_k: [1]}\n"
+    message = problems(tmp_path, text, "Train", "Train.epochs_iters=x")
+    for expected in ("Metric is said twice", "-o Train: expected", "epochs_iters", "recall_k.0"):
+        assert expected in message, expected
+
+
+def test_a_whole_global_section_decides_on_the_recipe(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL), ["Global={model: PP-ShiTuV2_rec}"])
+    assert config.Arch is not None
+    assert config.Arch.Backbone.name == "PPLCNetV2_base_ShiTu"
+
+
+def test_options_left_over_from_a_renamed_part_come_with_a_way_out(tmp_path: Path) -> None:
+    text = "Global: {model: PP-ShiTuV2_rec}"
+    message = problems(tmp_path, text, "Data.sampler.name=UniformSampler")
+    assert "-o 'Data.sampler={name: UniformSampler}'" in message
+
+
+def test_arguments_that_are_not_text_are_named(tmp_path: Path) -> None:
+    message = problems(tmp_path, MINIMAL, "Global.dataset_dir=caf\udce9")
+    assert "caf\\udce9" in message
+    assert "not UTF-8" in message

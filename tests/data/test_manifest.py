@@ -34,6 +34,7 @@ def rows(manifest):
         ("a.jpg 1\r\r\n", [(1, "a.jpg", "1")]),
         ("a.jpg 1\nb.jpg 2", [(1, "a.jpg", "1"), (2, "b.jpg", "2")]),
         ("\ufeffa.jpg 1\n", [(1, "a.jpg", "1")]),
+        ("\ufeffa b.jpg\t1\n", [(1, "a b.jpg", "1")]),
         ("a.jpg 1\n\ufeffb.jpg 2\n", [(1, "a.jpg", "1"), (2, "b.jpg", "2")]),
         ("\n  \n\t\na.jpg 1\n\n", [(4, "a.jpg", "1")]),
         ("a.jpg 1   \n", [(1, "a.jpg", "1")]),

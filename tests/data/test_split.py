@@ -296,7 +296,7 @@ def test_a_failure_at_any_step_changes_nothing(tmp_path, monkeypatch):
     }
     for step in range(steps):
         two_lists(tmp_path)
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(DatasetError, match=r"cannot be written in .*: disk full"):
             _fail_at(
                 monkeypatch, lambda: replace_files(tmp_path, TEXTS), step, OSError("disk full")
             )
@@ -352,3 +352,36 @@ def test_restore_without_a_journal_and_with_a_later_one(tmp_path):
     tmp_path.joinpath(".replace.journal.json").write_text('{"format_version": 2, "files": []}')
     with pytest.raises(DatasetError, match="format version 2, expected 1"):
         restore(tmp_path)
+
+
+def half_replaced(root):
+    """The lists as a process leaves them that was killed after the first of three renames."""
+    closed_set(root)
+    entries = [
+        {"name": f"{name}.txt", "new": f".{name}.txt.new", "backup": f"{name}.txt.bak"}
+        for name in SPLITS
+    ]
+    for name in SPLITS:
+        root.joinpath(f"{name}.txt.bak").write_bytes(root.joinpath(f"{name}.txt").read_bytes())
+        root.joinpath(f".{name}.txt.new").write_text("a/0.jpg a\n")
+    root.joinpath(".train.txt.new").replace(root / "train.txt")
+    journal = {"format_version": 1, "files": entries}
+    root.joinpath(".replace.journal.json").write_text(json.dumps(journal))
+    return root
+
+
+def test_a_split_after_a_killed_one_starts_from_the_original_lists(tmp_path):
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "whole").mkdir()
+    again = split_dataset(half_replaced(tmp_path / "killed"), options())
+    plain = split_dataset(closed_set(tmp_path / "whole"), options())
+    assert counts(again) == counts(plain)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_reading_after_a_killed_split_starts_from_the_original_lists(tmp_path):
+    from toolkit.audit.dataset import find_root, load_dataset
+
+    dataset = load_dataset(find_root(half_replaced(tmp_path)))
+    assert [len(manifest.samples) for manifest in dataset.manifests] == [12, 4, 4]
+    assert not (tmp_path / ".replace.journal.json").exists()

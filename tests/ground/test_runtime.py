@@ -1,11 +1,12 @@
 import io
 import logging
+import sys
 from pathlib import Path
 
 import pytest
 
 from toolkit import runtime
-from toolkit.errors import DeviceError
+from toolkit.errors import DeviceError, ExtraError
 from toolkit.runtime import Progress, configure_logging, parse_device, resolve_device
 
 
@@ -58,18 +59,20 @@ def test_progress_without_a_terminal_is_plain_lines(monkeypatch: pytest.MonkeyPa
     assert "\x1b" not in stream.getvalue()
 
 
-def test_progress_on_a_terminal_is_a_bar() -> None:
+@pytest.mark.parametrize(("terminal", "is_bar"), [("xterm", True), ("dumb", False)])
+def test_progress_on_a_terminal_is_a_bar(terminal: str, is_bar: bool) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     stream = Terminal()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TERM", "xterm")
+        patch.setenv("TERM", terminal)
         with Progress("check images", 2, stream=stream) as progress:
             progress.advance(2, note="done")
     assert "check images" in stream.getvalue()
     assert "2/2" in stream.getvalue()
+    assert ("\r" in stream.getvalue()) is is_bar
 
 
 def test_a_second_run_does_not_write_into_the_first_ones_log(tmp_path: Path) -> None:
@@ -83,5 +86,67 @@ def test_a_second_run_does_not_write_into_the_first_ones_log(tmp_path: Path) -> 
     assert "second" in (tmp_path / "two.log").read_text(encoding="utf-8")
 
 
-def test_cores_are_at_least_one() -> None:
-    assert runtime.cores_allowed() >= 1
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("1000 100000", 1)],
+)
+def test_cores_are_cut_by_the_quota_of_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int
+) -> None:
+    (tmp_path / "cpu.max").write_text(f"{quota}\n", encoding="ascii")
+    monkeypatch.setattr(runtime, "_CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(
+        runtime.os, "sched_getaffinity", lambda _: frozenset(range(8)), raising=False
+    )
+    assert runtime.cores_allowed() == cores
+
+
+def test_paddle_is_told_to_say_little_unless_somebody_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime.os, "environ", {})
+    runtime.prepare_paddle()
+    assert runtime.os.environ["GLOG_minloglevel"] == "2"
+    monkeypatch.setattr(runtime.os, "environ", {"GLOG_minloglevel": "0"})
+    runtime.prepare_paddle()
+    assert runtime.os.environ["GLOG_minloglevel"] == "0"
+
+
+def install_wheel(folder: Path, name: str, version: str) -> None:
+    """Makes a package look installed, as importlib.metadata sees it."""
+    information = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    information.mkdir()
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    (information / "METADATA").write_text(text, encoding="utf-8")
+
+
+def test_two_wheels_of_cv2_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="toolkit")
+    logging.getLogger("toolkit").propagate = True
+    runtime.check_opencv()
+    assert not caplog.records
+    install_wheel(tmp_path, "opencv-contrib-python", "4.9.0.1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    runtime.check_opencv()
+    assert "opencv-contrib-python 4.9.0.1" in caplog.text
+    assert "pip uninstall -y" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [("raise ImportError('libGL.so.1 is missing')\n", "libGL.so.1 is missing"), ("", "not whole")],
+)
+def test_a_cv2_that_does_not_work_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, reason: str
+) -> None:
+    (tmp_path / "cv2.py").write_text(module, encoding="utf-8")
+    install_wheel(tmp_path, "opencv-python", "4.9.0.1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    with pytest.raises(ExtraError, match=reason) as caught:
+        runtime.check_opencv()
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    assert "opencv-python 4.9.0.1" in str(caught.value)
+    assert "pip install opencv-python-headless" in str(caught.value)

@@ -79,3 +79,10 @@ def test_written_json_ends_with_a_line_end(tmp_path: Path) -> None:
     raw = (tmp_path / "a.json").read_bytes()
     assert raw == b"[]\n"
     assert json.loads(raw) == []
+
+
+def test_json_of_a_file_name_that_is_not_utf8(tmp_path: Path) -> None:
+    data = {"note": "caf\udce9.png 猫"}
+    storage.write_json(tmp_path / "a.json", data)
+    assert storage.read_json(tmp_path / "a.json") == data
+    assert "猫" in (tmp_path / "a.json").read_text(encoding="utf-8")

@@ -62,7 +62,7 @@ def test_a_text_that_is_too_long_ends_in_dots():
 
 def test_histogram_of_any_labels(tmp_path):
     sizes = {
-        "train": {"苹果 Apple": 10, "a$b$c": 3, "": 2, "长" * 60: 1},
+        "train": {"苹果 Apple": 10, "a$b$c": 3, "": 2, "长" * 60: 1, "单 张": 1, " ": 1, "🍎": 1},
         "gallery": {"苹果 Apple": 4},
         "query": {},
     }

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from toolkit.config.load import load_config
+from toolkit.data.split import OpenSetError
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.tasks.check_dataset import diagnose, run
 
@@ -178,6 +179,47 @@ def test_thresholds_come_from_the_configuration(check):
     assert report.to_json()["findings"]["code"]["image.too_small"] == 56
     with pytest.raises(ConfigError, match="near_duplicate_radius"):
         check("CheckDataset.thresholds={near_duplicate_radius: 40}")
+
+
+def test_what_a_conversion_leaves_out_is_reported(check, tmp_path, dataset):
+    for split in ("train", "gallery", "query"):
+        (dataset / f"{split}.txt").unlink()
+    rows = [f"images/{label}_{number}.png,{label}" for label in range(7) for number in range(8)]
+    (dataset / "table.csv").write_text("\n".join(["path,label", *rows, "lonely"]), "utf-8")
+    report = check("CheckDataset.convert={enable: true, src_dataset_type: CSV}")
+    (note,) = report.to_json()["notes"]
+    assert "table.csv:58: 1 columns, expected 2" in note
+
+
+def test_lists_one_folder_down_are_found_and_the_path_stays_as_given(repository, dataset, tmp_path):
+    (tmp_path / "above").mkdir()
+    dataset.rename(tmp_path / "above" / "dataset")
+    report = run(config(repository, tmp_path / "above", tmp_path / "out"))
+    assert report.to_json()["dataset_path"] == str(tmp_path / "above")
+    assert report.to_json()["attributes"]["train_samples"] == 32
+
+
+def test_the_seed_decides_on_the_split(check, dataset):
+    split = "CheckDataset.split={enable: true, by: class, train_percent: 50, gallery_percent: 30, "
+    lists = []
+    for seed in (0, 1, 0):
+        check(f"{split}query_percent: 20}}", f"Global.seed={seed}")
+        lists.append((dataset / "train.txt").read_text("utf-8"))
+    assert lists[0] == lists[2] != lists[1]
+
+
+def test_a_refused_split_is_a_finding(check, dataset, tmp_path):
+    before = {name.name: name.read_bytes() for name in dataset.glob("*.txt*")}
+    shares = {"train": 50, "gallery": 30, "query": 20}
+    split = [f"CheckDataset.split.{name}_percent={share}" for name, share in shares.items()]
+    with pytest.raises(OpenSetError, match=r"split\.open_set"):
+        check("CheckDataset.split.enable=true", *split)
+    (row,) = findings(tmp_path / "out")
+    assert (row["code"], row["split"]) == ("split.open_set", "train+gallery")
+    assert [Path(line["file"]).name for line in row["lines"]] == ["train.txt", "gallery.txt"]
+    assert {name.name: name.read_bytes() for name in dataset.glob("*.txt*")} == before
+    report = check("CheckDataset.split.enable=true", *split, "CheckDataset.split.force=true")
+    assert "split.closed_set" in report.to_json()["findings"]["code"]
 
 
 def test_train_can_ask_for_its_lists_alone(repository, dataset, tmp_path):

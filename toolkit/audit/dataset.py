@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.data.manifest import DEFAULT_COLUMNS, Manifest, read_manifest
+from toolkit.data.replace_files import restore
 from toolkit.data.split import SPLITS
 from toolkit.errors import DatasetError
 
@@ -60,7 +61,8 @@ def load_dataset(
 def find_root(dataset_dir: Path) -> Path:
     """Returns the folder that holds the lists: `dataset_dir`, or the only one below it.
 
-    Hidden folders, and folders more than three levels down, are not searched.
+    Hidden folders, and folders more than three levels down, are not searched. Lists that a killed
+    conversion or split left half replaced are put back.
 
     Raises:
         DatasetError: the folder does not exist, or no folder or several hold the lists.
@@ -72,11 +74,11 @@ def find_root(dataset_dir: Path) -> Path:
             "gallery.txt and query.txt."
         )
     if any((dataset_dir / f"{split}.txt").is_file() for split in SPLITS):
-        return dataset_dir
+        return _whole(dataset_dir)
     candidates = _below(dataset_dir)
     if len(candidates) == 1:
         LOG.warning("No lists in %s; using the only ones below it: %s", dataset_dir, candidates[0])
-        return candidates[0]
+        return _whole(candidates[0])
     if candidates:
         raise DatasetError(
             f"Global.dataset_dir {str(dataset_dir)!r} has no lists itself, and {len(candidates)} "
@@ -86,6 +88,12 @@ def find_root(dataset_dir: Path) -> Path:
         f"Global.dataset_dir {str(dataset_dir)!r} holds no train.txt, gallery.txt and query.txt, "
         "and no folder below it does. Make them, or let CheckDataset.convert do it."
     )
+
+
+def _whole(folder: Path) -> Path:
+    if restore(folder):
+        LOG.warning("%s: put back the lists that a killed run had half replaced.", folder)
+    return folder
 
 
 def _below(folder: Path) -> list[Path]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from toolkit.config.types import (
     Fraction,
+    HashRadius,
     NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
+    Ratio,
+    RatioAboveOne,
 )
-
-MAX_RADIUS = 16
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,13 @@ class AuditOptions:
     """
 
     min_side: PositiveInt = 16
-    max_aspect: PositiveFloat = 20.0
+    max_aspect: Ratio = 20.0
     max_pixels: PositiveInt = 100_000_000
-    near_duplicate_radius: NonNegativeInt = 4
+    near_duplicate_radius: HashRadius = 4
     near_duplicate_correlation: Fraction = 0.95
     blur: NonNegativeFloat = 20.0
     dark: Fraction = 0.2
     light: Fraction = 0.9
     low_information: NonNegativeFloat = 5.0
-    odd_size: PositiveFloat = 4.0
-    imbalance: PositiveFloat = 10.0
-
-    def __post_init__(self) -> None:
-        if self.near_duplicate_radius > MAX_RADIUS:
-            raise ValueError(
-                f"near_duplicate_radius must be 0 to {MAX_RADIUS} of 64 bits, "
-                f"received {self.near_duplicate_radius}."
-            )
-        if self.odd_size <= 1:
-            raise ValueError(f"odd_size is a ratio above 1, received {self.odd_size}.")
+    odd_size: RatioAboveOne = 4.0
+    imbalance: Ratio = 10.0

@@ -10,7 +10,14 @@ from pydantic import BaseModel, ValidationError
 from toolkit.cards.catalog import find_card
 from toolkit.config.parts import unknown_key
 from toolkit.config.schema import Config
-from toolkit.config.yaml_core import Document, Path, dump, parse_document, parse_scalar
+from toolkit.config.yaml_core import (
+    Document,
+    Path,
+    dump,
+    parse_document,
+    parse_scalar,
+    read_text,
+)
 from toolkit.errors import ConfigError, ModelError
 
 RECIPE_SECTIONS = ("Arch", "Loss", "Optimizer", "Data")
@@ -25,31 +32,46 @@ def read_document(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Do
         overrides: ``A.b=c`` each; split at the first ``=``, values read as YAML scalars (or as
             flow lists and mappings when they start with ``[``, ``{`` or a quote).
 
+    Returns:
+        The document; overrides that cannot be placed are among its problems.
+
     Raises:
-        ConfigError: the file cannot be read, is not YAML, or an override cannot be placed; then
-            with what the schema finds, too.
+        ConfigError: the file cannot be read or is not YAML.
     """
     path = pathlib.Path(file)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The configuration file {str(path)!r} cannot be read: {error}."
+            f"The configuration file {str(path)!r} cannot be read: "
+            f"{getattr(error, 'strerror', None) or error}."
         ) from error
-    document = parse_document(text, str(path))
+    document = read_text(text, str(path))
     if document.data is None:
         document.data = {}
     if not isinstance(document.data, dict):
         raise ConfigError(f"{path}: expected sections such as 'Global:', found {document.data!r}.")
     # The model's name decides on the recipe, and overrides reach into the recipe as into the file.
-    first = [override for override in overrides if override.startswith("Global.")]
-    rest = [override for override in overrides if not override.startswith("Global.")]
-    problems = [problem for override in first for problem in _apply(document, override)]
-    problems += _complete(document)
-    problems += [problem for override in rest for problem in _apply(document, override)]
-    if problems:
-        raise ConfigError([*problems, *_problems(document)])
+    first, rest = _global_first(overrides)
+    for override in first:
+        document.problems += _apply(document, override)
+    document.problems += _complete(document)
+    for override in rest:
+        document.problems += _apply(document, override)
     return document
+
+
+def read_overrides(overrides: Sequence[str]) -> Document:
+    """Returns what overrides say of Global: all that is known when their file cannot be read."""
+    document = Document({})
+    for override in _global_first(overrides)[0]:
+        _apply(document, override)
+    return document
+
+
+def _global_first(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    first = [o for o in overrides if re.split(r"[.=]", o, maxsplit=1)[0].strip() == "Global"]
+    return first, [override for override in overrides if override not in first]
 
 
 def load_config(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Config:
@@ -65,25 +87,21 @@ def check_document(document: Document) -> Config:
     """Validates a document against the schema.
 
     Raises:
-        ConfigError: with every problem.
+        ConfigError: with every problem, those that the document has already among them.
     """
+    problems = list(document.problems)
     try:
-        return Config.model_validate(document.data)
+        config = Config.model_validate(document.data)
     except ValidationError as error:
-        raise ConfigError(_explain(error, document)) from error
+        raise ConfigError([*problems, *_explain(error, document)]) from error
+    if problems:
+        raise ConfigError(problems)
+    return config
 
 
 def dump_config(config: Config) -> str:
     """Writes a configuration as complete YAML that `load_config` reads back to an equal one."""
     return dump(config.model_dump())
-
-
-def _problems(document: Document) -> list[str]:
-    try:
-        check_document(document)
-    except ConfigError as error:
-        return error.problems
-    return []
 
 
 def _complete(document: Document) -> list[str]:
@@ -109,6 +127,8 @@ def _complete(document: Document) -> list[str]:
 
 def _apply(document: Document, override: str) -> list[str]:
     """Lays one override over the document; returns what is wrong with it."""
+    if not _is_text(override):
+        return [f"-o {override!a}: holds bytes that are not UTF-8; rename the file or folder."]
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         return [f"-o {override}: expected Section.key=value, such as Train.batch_size=16."]
@@ -137,6 +157,15 @@ def _apply(document: Document, override: str) -> list[str]:
     return []
 
 
+def _is_text(text: str) -> bool:
+    """False for what Python makes of an argument that is not in the encoding of the machine."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _override_value(override: str, text: str) -> Any:
     if text[:1] in {"[", "{", '"', "'"}:
         return parse_document(text, f"-o {override}").data
@@ -152,9 +181,9 @@ def _place_in(target: Any, step: str, override: str, walked: Path) -> tuple[str 
         return step, f"-o {override}: {at} is {target!r}, which has no key {step!r}."
     if _INDEX.fullmatch(step) and int(step) < len(target):
         return int(step), ""
+    numbers = f"a number from 0 to {len(target) - 1}" if target else "a whole list"
     return step, (
-        f"-o {override}: {at} is a list of {len(target)}; expected a number from 0 to "
-        f"{len(target) - 1} in place of {step!r}."
+        f"-o {override}: {at} is a list of {len(target)}; expected {numbers} in place of {step!r}."
     )
 
 
@@ -169,11 +198,25 @@ def _explain(error: ValidationError, document: Document) -> list[str]:
             text = unknown_key(str(location[-1]), *_section_at(location[:-1]))
         elif item["type"] == "missing":
             text = f"This key is needed. {_meaning(location)}"
-        elif item["type"] not in {"invalid", "value_error"}:
+        elif item["type"] in {"model_type", "dict_type"}:
+            text = f"Expected keys with values below it; received {item['input']!r}."
+        elif item["type"] == "invalid":
+            text += _left_over(location, document)
+        elif item["type"] != "value_error":
             text = f"{text}; received {item['input']!r}. {_meaning(location)}"
         head = f"{document.place(location)}: {dotted}" if dotted else document.place(())
         lines.append(f"{head}: {text}".rstrip())
     return list(dict.fromkeys(lines))
+
+
+def _left_over(location: Path, document: Document) -> str:
+    """A way out when -o changed the name of a part whose other options now belong to no one."""
+    part = location[:-1]
+    renamed = document.places.get((*part, "name"), "")
+    if not renamed.startswith("-o ") or document.place(location).startswith("-o "):
+        return ""
+    dotted, name = ".".join(map(str, part)), renamed.partition("=")[2]
+    return f" To replace the whole part: -o '{dotted}={{name: {name}}}'."
 
 
 def _without_union_tags(location: Path, data: Any) -> Path:

@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic import create_model as create_section
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from toolkit.config import types as option_types
+from toolkit.config.section import Section
 from toolkit.errors import nearest
 from toolkit.registry import Registry
 
@@ -166,10 +167,7 @@ def options_section(
         default = ... if option.default is None else ast.literal_eval(option.default)
         fields[option.name] = (annotation, default)
     fields.update(extra)
-    config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, protected_namespaces=(), allow_inf_nan=False
-    )
-    return create_section(name, __config__=config, **fields)
+    return create_section(name, __base__=Section, **fields)
 
 
 def validated(
@@ -185,9 +183,13 @@ def validated(
     except ValidationError as error:
         details = []
         for item in error.errors():
-            text = f"{item['msg']}."
+            text = item["msg"]
             if item["type"] == "extra_forbidden":
                 text = unknown_key(str(item["loc"][-1]), section, where)
+            elif item["type"] == "missing":
+                text = f"{where} needs this key."
+            elif item["type"] != "invalid":  # a part inside a part words its own problems
+                text = f"{text}; received {item['input']!r}."
             details.append(_detail(text, (*prefix, *item["loc"]), item["input"]))
         raise ValidationError.from_exception_data(where, details) from error
 

@@ -8,9 +8,10 @@ this file. Sections are frozen and strict: nothing is converted, nothing unknown
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.parts import OptionsField, Part, PartField
+from toolkit.config.section import Section
 from toolkit.config.types import (
     Fraction,
     NonNegativeFloat,
@@ -34,29 +35,6 @@ from toolkit.registry import (
     TRANSFORMS,
 )
 from toolkit.runtime import parse_device
-
-
-class Section(BaseModel):
-    """A frozen, strict section; ``None``, as PaddleX writes it, is null where null is legal."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, protected_namespaces=(), allow_inf_nan=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_none(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict):
-            return raw
-        nullable = {
-            name
-            for name, field in cls.model_fields.items()
-            if type(None) in getattr(field.annotation, "__args__", ())
-        }
-        return {
-            key: None if value == "None" and key in nullable else value
-            for key, value in raw.items()
-        }
 
 
 def _explain(check: Callable[[str], object], value: str) -> str:
@@ -93,7 +71,9 @@ class GlobalSection(Section):
     device: DeviceName = Field(
         "auto", description="auto, cpu, gpu, or gpu:0,1; a GPU that is not there means the CPU."
     )
-    output: str = Field("output", description="Folder for everything that is written.")
+    output: str = Field(
+        "output", min_length=1, description="Folder for everything that is written."
+    )
     seed: NonNegativeInt = Field(
         0, description="Of weights, sampling, augmentation, splits and bootstrap."
     )
@@ -104,17 +84,18 @@ class ConvertSection(Section):
 
     enable: bool = Field(False, description="Convert first.")
     src_dataset_type: SourceName | None = Field(
-        None, description="One of " + ", ".join(CONVERTERS.names()) + "."
+        None, validate_default=True, description="One of " + ", ".join(CONVERTERS.names()) + "."
     )
 
-    @model_validator(mode="after")
-    def _known_source(self) -> "ConvertSection":
-        if self.enable and self.src_dataset_type is None:
+    @field_validator("src_dataset_type")
+    @classmethod
+    def _known_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("enable"):
             raise ValueError(
                 f"enable is true and src_dataset_type is null; give one of "
                 f"{', '.join(CONVERTERS.names())}."
             )
-        return self
+        return value
 
 
 class SplitSection(Section):
@@ -123,17 +104,23 @@ class SplitSection(Section):
     enable: bool = Field(False, description="Split first; the old lists are kept as .bak.")
     train_percent: Percent | None = Field(None, description="Share of train, above 0.")
     gallery_percent: Percent | None = Field(None, description="Share of gallery, above 0.")
-    query_percent: Percent | None = Field(None, description="Share of query, above 0.")
+    query_percent: Percent | None = Field(
+        None, validate_default=True, description="Share of query, above 0."
+    )
     by: Literal["image", "class"] = Field(
         "image", description="image: every class on each side; class: classes kept apart."
     )
     force: bool = Field(False, description="Split an open-set dataset by image all the same.")
 
-    @model_validator(mode="after")
-    def _percents(self) -> "SplitSection":
-        shares = (self.train_percent, self.gallery_percent, self.query_percent)
-        if not self.enable:
-            return self
+    # On the last of the three, not on the section: a section with any other fault in it would not
+    # come to its own check, and all problems are to be told at once.
+    @field_validator("query_percent")
+    @classmethod
+    def _percents(cls, value: float | None, info: ValidationInfo) -> float | None:
+        others = ("train_percent", "gallery_percent")
+        if not info.data.get("enable") or not set(others) <= info.data.keys():
+            return value
+        shares = (*(info.data[name] for name in others), value)
         if any(share is None or share <= 0 for share in shares):
             raise ValueError(
                 "train_percent, gallery_percent and query_percent must all be given and above 0; "
@@ -142,7 +129,7 @@ class SplitSection(Section):
         total = sum(share for share in shares if share is not None)
         if abs(total - 100) > 1e-6:
             raise ValueError(f"the three percents must sum to 100; {shares} sum to {total:g}.")
-        return self
+        return value
 
 
 class CheckDatasetSection(Section):
@@ -308,12 +295,15 @@ class Config(Section):
     Data: DataSection
     Metric: MetricSection = Field(default_factory=MetricSection)
 
-    @model_validator(mode="after")
-    def _warmup_said_once(self) -> "Config":
-        steps = self.Optimizer.options["lr"].options["warmup_iters"] if self.Optimizer else None
-        if steps is not None and self.Train.warmup_steps is not None:
+    @field_validator("Optimizer")
+    @classmethod
+    def _warmup_said_once(cls, optimizer: Part | None, info: ValidationInfo) -> Part | None:
+        steps = optimizer.options["lr"].options["warmup_iters"] if optimizer else None
+        train = info.data.get("Train")
+        epochs = train.warmup_steps if isinstance(train, TrainSection) else None
+        if steps is not None and epochs is not None:
             raise ValueError(
-                f"the warm-up is said twice: Train.warmup_steps {self.Train.warmup_steps} (epochs) "
-                f"and Optimizer.lr.warmup_iters {steps} (steps); give one of them."
+                f"the warm-up is said twice: Train.warmup_steps {epochs} (epochs) and "
+                f"Optimizer.lr.warmup_iters {steps} (steps); give one of them."
             )
-        return self
+        return optimizer

@@ -16,6 +16,11 @@ Fraction = Annotated[float, Interval(ge=0, le=1)]
 Cosine = Annotated[float, Interval(ge=-1, le=1)]
 Degrees = Annotated[float, Interval(ge=0, le=180)]
 Percent = Annotated[float, Interval(ge=0, le=100)]
+# A ratio of the larger to the smaller, where equal ones must pass.
+Ratio = Annotated[float, Ge(1)]
+RatioAboveOne = Annotated[float, Gt(1)]
+# Of the 64 bits of a perceptual hash; beyond 16 everything is near everything.
+HashRadius = Annotated[int, Interval(ge=0, le=16)]
 PositiveIntList = Annotated[list[PositiveInt], MinLen(1)]
 ProbabilityList = Annotated[list[Fraction], MinLen(1)]
 
@@ -25,6 +30,7 @@ __all__ = [
     "Fraction",
     "Ge",
     "Gt",
+    "HashRadius",
     "Interval",
     "Le",
     "MinLen",
@@ -35,4 +41,6 @@ __all__ = [
     "PositiveInt",
     "PositiveIntList",
     "ProbabilityList",
+    "Ratio",
+    "RatioAboveOne",
 ]

@@ -54,10 +54,12 @@ class Document:
     Attributes:
         data: dicts, lists and scalars.
         places: path of a key -> "file, line 12" or "-o Train.batch_size=8".
+        problems: what is wrong with the text itself, such as a key that is said twice.
     """
 
     data: Any
     places: dict[Path, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
     def place(self, path: Path) -> str:
         """Returns where `path`, or the nearest key above it, was written."""
@@ -77,6 +79,18 @@ def parse_document(text: str, name: str) -> Document:
     Raises:
         ConfigError: the text is not YAML, a key is doubled or not a string, or it has tags.
     """
+    document = read_text(text, name)
+    if document.problems:
+        raise ConfigError(document.problems)
+    return document
+
+
+def read_text(text: str, name: str) -> Document:
+    """Reads YAML text; keys that are doubled or no strings, and tags, become `problems`.
+
+    Raises:
+        ConfigError: the text is not YAML.
+    """
     loader = _CoreLoader(text.lstrip("\ufeff"))
     try:
         node = loader.get_single_node()
@@ -88,10 +102,8 @@ def parse_document(text: str, name: str) -> Document:
     finally:
         loader.dispose()
     document = Document(None)
-    problems: list[str] = []
-    document.data = _convert(node, (), name, document.places, problems) if node else None
-    if problems:
-        raise ConfigError(problems)
+    if node is not None:
+        document.data = _convert(node, (), name, document.places, document.problems)
     return document
 
 

@@ -26,7 +26,21 @@ def replace_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
 
     Returns:
         The kept originals, in the order of `texts`.
+
+    Raises:
+        DatasetError: the folder cannot be written to.
     """
+    try:
+        return _replace(folder, texts)
+    except OSError as error:
+        raise DatasetError(
+            f"{', '.join(texts)} cannot be written in {folder}: {error.strerror or error}. "
+            "Converting and splitting rewrite the lists of a dataset; give the rights, or work on "
+            "a copy."
+        ) from error
+
+
+def _replace(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     restore(folder)
     entries = [_entry(folder, name) for name in texts]
     record = {"format_version": _FORMAT_VERSION, "files": entries}

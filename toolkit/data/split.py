@@ -123,9 +123,9 @@ def split_dataset(
     _check(root, manifests)
     if options.by == "image" and not options.force and is_open_set(manifests):
         raise OpenSetError(
-            f"{root}: no class of train.txt is in the gallery, so this dataset is evaluated on "
-            "classes that training does not see. Splitting by image would end that. Use "
-            "CheckDataset.split.by: class, or CheckDataset.split.force: true if it is meant."
+            f"split.open_set: {root}: no class of train.txt is in the gallery, so this dataset is "
+            "evaluated on classes that training does not see. Splitting by image would end that. "
+            "Use CheckDataset.split.by: class, or CheckDataset.split.force: true if it is meant."
         )
     samples = [sample for manifest in manifests for sample in manifest.samples]
     split = divide(samples, options)

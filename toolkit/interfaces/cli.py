@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the dataset or a gate did not pass; 2 the input was wrong;
 """
 
 import argparse
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ BUG, INTERRUPTED = 3, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one mode and returns the exit code."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A console of another alphabet shows a "?" rather than ending a run that was done.
+        sys.stdout.reconfigure(errors="replace")
     # The schema costs a quarter of a second; --help should not pay for it.
     from toolkit.interfaces.run import run
 

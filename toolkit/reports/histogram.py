@@ -118,8 +118,9 @@ def _write_beside(axes: "Axes", row: int, label: str) -> None:
     outlines, width = [], 0.0
     for file, piece in runs(shown):
         font = FontProperties(fname=str(file), size=_TEXT_POINTS)
-        # A dollar sign would start a formula.
-        outlines.append(TextPath((width, 0), piece.replace("$", r"\$"), prop=font))
+        if not piece.isspace():  # a blank has no outline, which matplotlib does not expect
+            # A dollar sign would start a formula.
+            outlines.append(TextPath((width, 0), piece.replace("$", r"\$"), prop=font))
         width += text_to_path.get_text_width_height_descent(piece, font, ismath=False)[0]
     area = DrawingArea(width, 0.7 * _TEXT_POINTS)
     for outline in outlines:

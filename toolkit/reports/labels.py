@@ -32,13 +32,12 @@ def latin_font() -> Path:
 
 
 def runs(text: str) -> list[tuple[Path, str]]:
-    """Cuts a text into (font file, piece), so that each piece's characters are in its font."""
-    return [
-        (font, "".join(piece))
-        for font, piece in groupby(
-            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), _font_of
-        )
-    ]
+    """Cuts a text into (font file, piece), so that each piece's characters are in its font.
+
+    Characters that no font has (emoji, control characters) become the replacement character.
+    """
+    known = "".join(c if _can_be_drawn(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return [(font, "".join(piece)) for font, piece in groupby(known, _font_of)]
 
 
 def draw_label(pixels: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
@@ -97,8 +96,13 @@ def _load(font: Path, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(font), size)
 
 
+def _can_be_drawn(character: str) -> bool:
+    return character.isprintable() and any(
+        ord(character) in _characters(font) for font in (latin_font(), CHINESE_FONT)
+    )
+
+
 def _font_of(character: str) -> Path:
-    # What neither has is drawn by DejaVu, as the box that stands for a missing character.
     is_chinese = ord(character) not in _characters(latin_font()) and ord(character) in _characters(
         CHINESE_FONT
     )

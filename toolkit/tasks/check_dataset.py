@@ -17,7 +17,7 @@ from toolkit.audit.codes import CODES
 from toolkit.audit.dataset import find_root, load_dataset
 from toolkit.audit.doctor import Diagnosis, FailOn, examine, failing
 from toolkit.audit.examination import TrainingNeeds
-from toolkit.audit.findings import Finding
+from toolkit.audit.findings import Finding, Line, found
 from toolkit.audit.options import AuditOptions
 from toolkit.audit.repair import repaired
 from toolkit.audit.showcase import class_sizes, demo_pictures, report_page
@@ -25,7 +25,7 @@ from toolkit.config.schema import Config
 from toolkit.data.convert import Conversion, write_conversion
 from toolkit.data.decode import read_rgb
 from toolkit.data.manifest import write_manifest
-from toolkit.data.split import SPLITS, SplitOptions, split_dataset
+from toolkit.data.split import SPLITS, OpenSetError, SplitOptions, split_dataset
 from toolkit.errors import ConfigError
 from toolkit.registry import CONVERTERS
 from toolkit.reports.annotations import annotation
@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 
 _FOLDER = "check_dataset"
 _DEMOS = 10
-_PLURAL = {"error": "errors", "warning": "warnings", "info": "remarks"}
+_NAMES = {"error": "error", "warning": "warning", "info": "remark"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ class CheckReport:
         counts = self.diagnosis.counts
         verdict = "passed" if self.passed else "did not pass"
         totals = ", ".join(
-            f"{number:,} {_PLURAL[name]}" for name, number in counts["severity"].items()
+            f"{number:,} {_NAMES[name]}{'' if number == 1 else 's'}"
+            for name, number in counts["severity"].items()
         )
         lines = [f"Dataset {self.dataset_dir} {verdict} (fail_on: {self.fail_on}): {totals}"]
         lines += [
@@ -157,15 +158,8 @@ def diagnose(config: Config, root: Path, splits: Sequence[str] = SPLITS) -> Diag
 
 
 def audit_options(config: Config) -> AuditOptions:
-    """Returns the thresholds of a configuration.
-
-    Raises:
-        ConfigError: a threshold is out of its range.
-    """
-    try:
-        return AuditOptions(**config.CheckDataset.thresholds)
-    except ValueError as error:
-        raise ConfigError(f"CheckDataset.thresholds: {error}") from error
+    """Returns the thresholds of a configuration."""
+    return AuditOptions(**config.CheckDataset.thresholds)
 
 
 def training_needs(config: Config) -> TrainingNeeds:
@@ -201,12 +195,22 @@ def _prepare(config: Config) -> tuple[Path, list[str]]:
             seed=config.Global.seed,
             force=split.force,
         )
-        small = split_dataset(root, options, config.Data.columns).small_classes
-        if small:
-            notes.append(f"Classes too small to be divided: {', '.join(small)}.")
+        notes += _split(root, options, config)
     for note in notes:
         LOG.warning("%s", note)
     return root, notes
+
+
+def _split(root: Path, options: SplitOptions, config: Config) -> list[str]:
+    """Divides the lists anew; a refusal is a finding, too."""
+    try:
+        small = split_dataset(root, options, config.Data.columns).small_classes
+    except OpenSetError as error:
+        lines = [Line(str(root / f"{name}.txt"), 1) for name in ("train", "gallery")]
+        refusal = found("split.open_set", str(error), split="train+gallery", lines=lines)
+        _write_findings(Path(config.Global.output) / _FOLDER / "findings.jsonl", [refusal.row()])
+        raise
+    return [f"Classes too small to be divided: {', '.join(small)}."] if small else []
 
 
 def _write_findings(file: Path, rows: Iterable[dict[str, Any]]) -> None:
