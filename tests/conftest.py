@@ -1,10 +1,14 @@
-"""What several rooms' tests need: the shared photographs, and a small drawn dataset."""
+"""What several rooms' tests need: the shared photographs, a drawn dataset, a tiny configuration."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from toolkit.config.load import load_config
+from toolkit.config.schema import Config
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -56,3 +60,43 @@ def write_dataset(
 def drawn_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small clean dataset; tests that change it must copy it first."""
     return write_dataset(tmp_path_factory.mktemp("drawn") / "dataset")
+
+
+# A network so small that a run takes a second; the braces are filled in.
+TINY_CONFIG = """
+Global: {{model: SmallResNet_rec, dataset_dir: {dataset}, output: {output}, device: cpu}}
+CheckDataset: {{num_workers: 0}}
+Train: {{epochs_iters: 2, batch_size: 8, learning_rate: 0.05, log_interval: 1, visualdl: false}}
+Arch:
+  Backbone: {{name: SmallResNet, widths: [4, 8], stage_strides: [2, 2]}}
+  Neck: {{name: BNNeck}}
+  Head: {{name: FC, bias: false}}
+Loss: [CELoss]
+Optimizer: {{name: Momentum, lr: {{name: Cosine}}}}
+Data:
+  num_workers: 0
+  sampler: {{name: UniformSampler}}
+  train_transforms:
+    [ResizeImage: {{size: 32}}, RandFlipImage: {{}}, NormalizeImage: {{}}, ToCHWImage: {{}}]
+  eval_transforms: [ResizeImage: {{size: 32}}, NormalizeImage: {{}}, ToCHWImage: {{}}]
+Metric: {{bootstrap_samples: 50}}
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> str:
+    """The text of a configuration, to be formatted with `dataset` and `output`."""
+    return TINY_CONFIG
+
+
+@pytest.fixture
+def configure(tmp_path: Path, drawn_dataset: Path) -> Callable[..., Config]:
+    """Returns a function of overrides; the dataset is the drawn one unless they name another."""
+
+    def build(*overrides: str, dataset: Path = drawn_dataset) -> Config:
+        file = tmp_path / "recipe.yaml"
+        text = TINY_CONFIG.format(dataset=dataset, output=tmp_path / "output")
+        file.write_text(text, encoding="utf-8")
+        return load_config(file, overrides)
+
+    return build

@@ -12,25 +12,6 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-CONFIG = """
-Global: {{model: SmallResNet_rec, dataset_dir: {dataset}, output: {output}, device: cpu}}
-CheckDataset: {{num_workers: 0}}
-Train: {{epochs_iters: 2, batch_size: 8, learning_rate: 0.05, log_interval: 1, visualdl: false}}
-Arch:
-  Backbone: {{name: SmallResNet, widths: [4, 8], stage_strides: [2, 2]}}
-  Neck: {{name: BNNeck}}
-  Head: {{name: FC, bias: false}}
-Loss: [CELoss]
-Optimizer: {{name: Momentum, lr: {{name: Cosine}}}}
-Data:
-  num_workers: 0
-  sampler: {{name: UniformSampler}}
-  train_transforms:
-    [ResizeImage: {{size: 32}}, RandFlipImage: {{}}, NormalizeImage: {{}}, ToCHWImage: {{}}]
-  eval_transforms: [ResizeImage: {{size: 32}}, NormalizeImage: {{}}, ToCHWImage: {{}}]
-Metric: {{bootstrap_samples: 50}}
-"""
-
 # A process in which importing Paddle fails, as on a machine that does not have it.
 NO_PADDLE = """
 import sys
@@ -57,10 +38,12 @@ def run_main(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, drawn_dataset: Path) -> Path:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, drawn_dataset: Path, tiny_config: str
+) -> Path:
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(drawn_dataset, folder / "dataset")
-    text = CONFIG.format(dataset=folder / "dataset", output=folder / "output")
+    text = tiny_config.format(dataset=folder / "dataset", output=folder / "output")
     (folder / "config.yaml").write_text(text, encoding="utf-8")
     return folder
 
@@ -212,21 +195,35 @@ def test_wrong_input_is_exit_2_without_a_traceback(
     assert expected in content["err_msg"]
 
 
-def test_a_hostile_weight_file_runs_nothing(
-    project: Path, repository: Path, tmp_path: Path
+@pytest.mark.parametrize("suffix", [".pdparams", ".pdopt", ".pdstates", ".pdema"])
+def test_a_hostile_file_runs_nothing(
+    trained: Path, repository: Path, tmp_path: Path, suffix: str
 ) -> None:
+    """Each file of a checkpoint, with digests that an attacker has made to fit."""
     import pickle
+
+    from toolkit.cards.weights import read_state, write_state
+    from toolkit.fingerprint import sha256_file
 
     class Bomb:
         def __reduce__(self):
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
-    (tmp_path / "bad.pdparams").write_bytes(pickle.dumps({"w": Bomb()}))
-    done = run_main(
-        repository, "-c", str(project / "config.yaml"), "-o", "Global.mode=export",
-        "-o", f"Export.weight_path={tmp_path / 'bad.pdparams'}", "-o", f"Global.output={tmp_path}",
-    )  # fmt: skip
+    stem = tmp_path / "latest" / "latest"
+    shutil.copytree(trained / "output/latest", stem.parent)
+    stem.with_suffix(suffix).write_bytes(pickle.dumps({"w": Bomb()}))
+    if suffix == ".pdema":
+        mode = ["Global.mode=export", f"Export.weight_path={stem.parent}"]
+    else:
+        mode = ["Global.mode=train", f"Train.resume_path={stem.parent}"]
+        if suffix != ".pdstates":
+            states = read_state(stem.with_suffix(".pdstates"))
+            states["sha256"][suffix] = sha256_file(stem.with_suffix(suffix))
+            write_state(stem.with_suffix(".pdstates"), states)
+    words = [w for o in [*mode, f"Global.output={tmp_path / 'out'}"] for w in ("-o", o)]
+    done = run_main(repository, "-c", str(trained / "config.yaml"), *words)
     assert done.returncode == 2, done.stderr
+    assert "nothing in it has been run" in done.stderr
     assert not (tmp_path / "ran").exists()
 
 
@@ -234,3 +231,37 @@ def test_help_and_version_are_quick_and_need_nothing(repository: Path) -> None:
     done = run_main(repository, "--help", without_paddle=True)
     assert done.returncode == 0
     assert "check_dataset" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_killed_run_can_be_used_and_resumed(
+    trained: Path, repository: Path, tmp_path: Path
+) -> None:
+    """kill -9 in the middle of an epoch; predict works, and going on ends as if nothing was."""
+    config = ["-c", str(trained / "config.yaml"), "-o", "Train.epochs_iters=20"]
+    output, whole = tmp_path / "killed", tmp_path / "whole"
+    train = [*config, "-o", "Global.mode=train"]
+    with subprocess.Popen(
+        [sys.executable, str(repository / "main.py"), *train, "-o", f"Global.output={output}"],
+        stderr=subprocess.PIPE, text=True, cwd=repository,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "step 10/" in line:  # the second batch of the third epoch
+                process.kill()
+                break
+    picture = sorted((trained / "dataset/images").iterdir())[0]
+    for arguments in (
+        [*config, "-o", "Global.mode=predict", "-o", f"Predict.input={picture}"],
+        [*train, "-o", f"Train.resume_path={output / 'latest'}"],
+    ):
+        done = run_main(repository, *arguments, "-o", f"Global.output={output}")
+        assert done.returncode == 0, done.stderr
+    done = run_main(repository, *train, "-o", f"Global.output={whole}")
+    assert done.returncode == 0, done.stderr
+    for name in ("latest", "best_model"):
+        expected = (whole / name / f"{name}.pdparams").read_bytes()
+        assert (output / name / f"{name}.pdparams").read_bytes() == expected, name
+    results = [json.loads((folder / "train_result.json").read_text()) for folder in (output, whole)]
+    assert results[0]["models"]["best"] == results[1]["models"]["best"]

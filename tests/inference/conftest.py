@@ -11,7 +11,7 @@ import pytest
 from toolkit.inference.directory import open_predictor
 from toolkit.inference.export import ExportReport, export_inference
 from toolkit.inference.predictor import Predictor
-from toolkit.models.backbones.pplcnet import PPLCNet_x0_25
+from toolkit.models.backbones.pplcnet import PPLCNet
 from toolkit.models.heads import FC
 from toolkit.models.necks import BNNeck
 from toolkit.models.recognizer import Recognizer
@@ -37,7 +37,7 @@ def _build_network(seed: int = 3) -> Recognizer:
     could tell one from another.
     """
     paddle.seed(seed)
-    backbone = PPLCNet_x0_25(class_expand=64)
+    backbone = PPLCNet(0.25, class_expand=64)
     network = Recognizer(backbone, BNNeck(64), FC(64, 5))
     network.train()
     rng = np.random.default_rng(seed)

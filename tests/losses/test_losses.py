@@ -4,6 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
+from toolkit.errors import ConfigError
 from toolkit.registry import LOSSES
 
 LABELS = {
@@ -64,10 +65,10 @@ def test_the_order_of_the_batch_does_not_matter(name):
 
 @pytest.mark.parametrize("name", LOSSES.names())
 def test_a_missing_output_is_named(name):
-    with pytest.raises(ValueError, match=rf"{name} reads the output '\w+', .* gives nothing"):
+    with pytest.raises(ConfigError, match=rf"{name} reads the output '\w+', .* gives nothing"):
         LOSSES.build(name)({"nothing": paddle.zeros([2, 2])}, paddle.to_tensor([0, 1]))
 
 
 def test_missing_logits_mean_a_missing_head():
-    with pytest.raises(ValueError, match=r"Arch\.Head"):
+    with pytest.raises(ConfigError, match=r"Arch\.Head"):
         LOSSES.build("CELoss")({"features": paddle.zeros([2, 2])}, paddle.to_tensor([0, 1]))

@@ -232,7 +232,10 @@ class TestApplyWeights:
         assert report.mismatched == {"head.weight": ((8, 100), (8, 3))}
         assert (report.missing, report.unexpected) == (["head.bias"], ["head.other"])
         np.testing.assert_array_equal(net.head.weight.numpy(), own)
-        assert "head.bias, head.weight" in caplog.text
+        assert "Not in the weights and left as initialised: head.bias." in caplog.text
+        assert (
+            "Of another shape in the weights and left as initialised: head.weight." in caplog.text
+        )
 
     @pytest.mark.parametrize(
         ("change", "message"),

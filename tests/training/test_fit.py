@@ -267,3 +267,18 @@ def test_the_model_trains_again_after_an_evaluation():
 
 def test_plan_values_are_plain_json():
     assert json.dumps(TrainingPlan(epochs=2).__dict__)
+
+
+def test_going_on_with_other_data_or_batches_is_said(caplog):
+    """6 batches an epoch: the second epoch begins after 6 updates, or after 3 of two batches."""
+    for start, accumulate in ((Position(2, 2, 8), 1), (Position(2, 2, 4), 2)):
+        plan = TrainingPlan(epochs=2, accumulate_steps=accumulate)
+        fit(make_learner(), make_loader(), plan, start=start)
+    assert "would have made" not in caplog.text
+    fit(make_learner(), make_loader(), TrainingPlan(epochs=2), start=Position(2, 2, 14))
+    assert "has made 14 steps where this configuration would have made 8" in caplog.text
+
+
+def test_a_run_with_nothing_left_says_so(caplog):
+    fit(make_learner(), make_loader(), TrainingPlan(epochs=2), start=Position(4, 0, 18))
+    assert "Nothing is left to train: the checkpoint stands behind epoch 3 of 2" in caplog.text

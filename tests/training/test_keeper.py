@@ -172,6 +172,33 @@ def test_resume_into_another_folder_starts_the_score_anew(tmp_path, caplog):
     assert "starts anew" in caplog.text
 
 
+def test_going_on_from_an_older_checkpoint_finds_its_own_best_model(tmp_path):
+    """The epochs after it will be done again; their best model is not the one it knows."""
+    train(tmp_path, [0.3, 0.1, 0.9])
+    learner = make_learner()
+    state = load_checkpoint(tmp_path / "epoch_2", learner)
+    result, _, _ = train(tmp_path, [0.2], epochs=3, learner=learner, state=state)
+    assert result.best == Saved("best_model", 1, 0.3)
+    assert_identical(
+        read_weights(tmp_path / "best_model" / "best_model.pdema"),
+        read_weights(tmp_path / "epoch_1" / "epoch_1.pdema"),
+    )
+    assert_identical(
+        read_weights(tmp_path / "best_model" / "best_model.pdema"),
+        read_weights(tmp_path / "best_model" / "inference" / "exported"),
+    )
+    assert load_checkpoint(tmp_path / "best_model", make_learner()).best.score == 0.3
+
+
+def test_a_best_model_that_is_gone_is_not_claimed(tmp_path, caplog):
+    train(tmp_path, [0.3, 0.1, 0.9], plan=KeepPlan(keep_last=2))  # epoch_1 is not kept
+    learner = make_learner()
+    state = load_checkpoint(tmp_path / "epoch_2", learner)
+    result, _, _ = train(tmp_path, [0.2], epochs=3, learner=learner, state=state)
+    assert result.best == Saved("best_model", 3, 0.2)
+    assert "starts anew" in caplog.text
+
+
 def test_another_seed_is_said(tmp_path, caplog):
     train(tmp_path, [0.5])
     state = load_checkpoint(tmp_path / "latest", make_learner())

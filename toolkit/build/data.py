@@ -9,7 +9,6 @@ from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.data.dataset import ImageDataset
 from toolkit.data.manifest import Manifest, label_order, read_manifest
-from toolkit.data.replace_files import restore
 from toolkit.data.samplers import Sampler
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
@@ -49,9 +48,7 @@ def dataset_root(config: Config) -> Path:
             f"Global.dataset_dir is null and {config.Global.mode} needs it: give the folder with "
             "train.txt, gallery.txt and query.txt."
         )
-    root = find_root(Path(config.Global.dataset_dir))
-    restore(root)
-    return root
+    return find_root(Path(config.Global.dataset_dir))
 
 
 def read_split(config: Config, split: str) -> Manifest:

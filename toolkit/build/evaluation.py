@@ -2,10 +2,10 @@
 
 from toolkit.build.data import read_split
 from toolkit.config.schema import Config
-from toolkit.evaluation.retrieval_test import Measures, RetrievalTest
+from toolkit.evaluation.trial import Measures, RetrievalTrial
 
 
-def build_retrieval_test(config: Config) -> RetrievalTest:
+def build_trial(config: Config) -> RetrievalTrial:
     """Reads gallery.txt and query.txt; no other list has to be there."""
     measures = Measures(
         recall_k=tuple(config.Metric.recall_k),
@@ -13,4 +13,4 @@ def build_retrieval_test(config: Config) -> RetrievalTest:
         bootstrap_samples=config.Metric.bootstrap_samples,
         seed=config.Global.seed,
     )
-    return RetrievalTest(read_split(config, "query"), read_split(config, "gallery"), measures)
+    return RetrievalTrial(read_split(config, "query"), read_split(config, "gallery"), measures)

@@ -1,14 +1,17 @@
 """From `Arch` to a network, and from a path to weights in it."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from toolkit.cards.weights import find_weights, read_weights
 from toolkit.config.schema import ArchSection
+from toolkit.errors import WeightsError
 from toolkit.fetch import cache_folder, download
 from toolkit.models.recognizer import Recognizer
 from toolkit.registry import BACKBONES, HEADS, NECKS
@@ -42,30 +45,30 @@ def build_recognizer(arch: ArchSection, num_classes: int | None) -> Recognizer:
 def load_trained(model: Recognizer, file: Path) -> LoadReport:
     """Puts the weights of a training output into a network built without its head.
 
-    The averaged weights (`.pdema`) beside the file are used when there are any.
-
     Raises:
         WeightsError: the file cannot be read, or anything but the head does not fit.
     """
-    averaged = file.with_suffix(".pdema")
-    source = averaged if averaged.is_file() else file
-    return apply_weights(model, _inference_part(read_weights(source)))
+    unused = tuple(f"backbone.{name}" for name in model.backbone.ignored_weights)
+    return apply_weights(model, _inference_part(read_weights(file)), ignored=unused)
 
 
-def load_pretrained(model: Recognizer, source: str) -> LoadReport:
+def load_pretrained(model: Recognizer, file: Path) -> LoadReport:
     """Puts pretrained weights into a network before training; only the class head may differ.
 
+    A file of a backbone alone leaves the neck as it is too.
+
     Raises:
-        FetchError: the address cannot be reached; the message has the ways out.
         WeightsError: the file cannot be read, or does not fit.
     """
-    weights = read_weights(local_weights(source))
+    weights = read_weights(file)
     # A file of a backbone alone (ImageNet weights) has the backbone's own names.
+    may_differ: tuple[str, ...] = ("head.",)
     if not any(name.startswith(("backbone.", "neck.", "head.")) for name in weights):
         weights = {f"backbone.{name}": value for name, value in weights.items()}
+        may_differ = ("head.", "neck.")
     unused = tuple(f"backbone.{name}" for name in model.backbone.ignored_weights)
-    report = apply_weights(model, weights, may_differ=("head.",), ignored=unused)
-    _LOG.info("%d tensors taken from %s.", len(report.loaded), source)
+    report = apply_weights(model, weights, may_differ=may_differ, ignored=unused)
+    _LOG.info("%d tensors taken from %s.", len(report.loaded), file)
     return report
 
 
@@ -78,7 +81,9 @@ def local_weights(source: str) -> Path:
     """
     if not source.startswith(("http://", "https://")):
         return find_weights(source)
-    file = cache_folder() / "weights" / Path(source).name
+    # Two addresses may end in one file name, and their files must not be taken for each other.
+    folder = hashlib.sha256(source.encode("utf-8")).hexdigest()[:8]
+    file = cache_folder() / "weights" / folder / PurePosixPath(urlsplit(source).path).name
     if not file.is_file():
         download(source, file, timeout=_TIMEOUT)
     return file
@@ -87,11 +92,21 @@ def local_weights(source: str) -> Path:
 def checkpoint_weights(given: str, output: Path) -> Path:
     """Returns the file that ``weight_path`` means: best_model of the output folder for ``auto``.
 
+    The averaged weights (`.pdema`) beside a file of raw ones are meant when there are any.
+
     Raises:
         FetchError: it is an address that cannot be reached.
         WeightsError: there is no such file.
     """
-    return local_weights(str(output / "best_model") if given == "auto" else given)
+    best = output / "best_model"
+    if given == "auto" and not best.is_dir():
+        raise WeightsError(
+            f"{output} has no best_model, which weight_path auto means: train first "
+            "(Global.mode=train), or give the weights as weight_path."
+        )
+    file = local_weights(str(best) if given == "auto" else given)
+    averaged = file.with_suffix(".pdema")
+    return averaged if averaged.is_file() else file
 
 
 def _inference_part(weights: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:

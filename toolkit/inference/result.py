@@ -26,8 +26,9 @@ class ClaimedNames:
     """
 
     def __init__(self) -> None:
-        self._given: dict[tuple[str, int], Path] = {}
-        self._taken: set[str] = set()
+        # A run may have millions of results, so only what was renamed is kept as a path.
+        self._owners: dict[str, int] = {}
+        self._renamed: dict[tuple[str, int], Path] = {}
         self._last_number: dict[str, int] = {}
 
     def claim(self, path: Path, owner: int) -> Path:
@@ -38,17 +39,17 @@ class ClaimedNames:
             owner: number of the result within its predict call; the same one gets the same file.
         """
         wanted = _folded(path)
-        if (wanted, owner) in self._given:
-            return self._given[wanted, owner]
-        number, free = self._last_number.get(wanted, 0), path
-        while _folded(free) in self._taken:
+        if self._owners.setdefault(wanted, owner) == owner:
+            return path
+        if (wanted, owner) in self._renamed:
+            return self._renamed[wanted, owner]
+        free, number = path, self._last_number.get(wanted, 0)
+        while self._owners.setdefault(_folded(free), owner) != owner:
             number += 1
             free = path.with_name(f"{path.stem}_{number}{path.suffix}")
         self._last_number[wanted] = number
-        self._taken.add(_folded(free))
-        self._given[wanted, owner] = self._given[_folded(free), owner] = free
-        if number:
-            _LOG.warning("%s holds another result of this predict call; saving to %s.", path, free)
+        self._renamed[wanted, owner] = free
+        _LOG.warning("%s holds another result of this predict call; saving to %s.", path, free)
         return free
 
 

@@ -2,6 +2,8 @@
 
 from paddle import Tensor
 
+from toolkit.errors import ConfigError
+
 
 def read_output(outputs: dict[str, Tensor], name: str, loss: str) -> Tensor:
     """Returns one output of the network.
@@ -12,11 +14,11 @@ def read_output(outputs: dict[str, Tensor], name: str, loss: str) -> Tensor:
         loss: who wants it, for the message.
 
     Raises:
-        ValueError: the network has no such output.
+        ConfigError: the network has no such output.
     """
     if name not in outputs:
         reason = " Add a head to the network (Arch.Head)." if name == "logits" else ""
-        raise ValueError(
+        raise ConfigError(
             f"{loss} reads the output {name!r}, and the network gives {', '.join(outputs)}.{reason}"
         )
     return outputs[name]

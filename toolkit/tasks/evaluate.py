@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.build.embedding import build_embedder
-from toolkit.build.evaluation import build_retrieval_test
+from toolkit.build.evaluation import build_trial
 from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
 from toolkit.build.recipe import require_recipe
 from toolkit.config.schema import Config
 from toolkit.evaluation.floors import FLOORS
 from toolkit.evaluation.report import write_evaluation_report
-from toolkit.evaluation.retrieval_test import RetrievalTest, TestOutcome, described_by
+from toolkit.evaluation.trial import RetrievalTrial, TrialOutcome, described_by
 from toolkit.fingerprint import fingerprint_file
 from toolkit.runtime import seed_framework, use_device
 
@@ -30,7 +30,7 @@ class EvaluateReport:
     """
 
     weights: Path
-    outcome: TestOutcome
+    outcome: TrialOutcome
     baselines: dict[str, dict[str, float]]
     page: Path
 
@@ -67,9 +67,9 @@ class EvaluateReport:
                 f"mAP {metrics['mAP']:.4f}"
             )
         if result.unmatched:
-            lines.append(f"{len(result.unmatched)} queries have no match in the gallery.")
+            lines.append(f"Queries without a match in the gallery: {len(result.unmatched)}.")
         if self.outcome.failures:
-            lines.append(f"{len(self.outcome.failures)} pictures could not be read; not measured:")
+            lines.append(f"Not measured, for they could not be read: {len(self.outcome.failures)}.")
             lines += [f"  {failure}" for failure in self.outcome.failures[:10]]
         return "\n".join([*lines, f"report    {self.page}"])
 
@@ -83,7 +83,7 @@ def run(config: Config) -> EvaluateReport:
     """
     arch = require_recipe(config).arch
     output = Path(config.Global.output)
-    test = build_retrieval_test(config)
+    test = build_trial(config)
     weights = checkpoint_weights(config.Evaluate.weight_path, output)
     use_device(config.Global.device)
     model = build_recognizer(arch, num_classes=None)
@@ -98,13 +98,21 @@ def run(config: Config) -> EvaluateReport:
         outcome.query_paths,
         outcome.gallery_paths,
         title=f"{config.Global.model} on {config.Global.dataset_dir}",
-        facts={"weights": str(weights), "model": config.Global.model},
+        facts=_facts(config, weights, outcome),
         floors=baselines,
     )
     return EvaluateReport(weights, outcome, baselines, page)
 
 
-def _baseline(name: str, config: Config, test: RetrievalTest) -> dict[str, float]:
+def _facts(config: Config, weights: Path, outcome: TrialOutcome) -> dict[str, str]:
+    """What the page says was evaluated, and what could not be."""
+    facts = {"model": config.Global.model, "weights": str(weights)}
+    if outcome.failures:
+        facts["not measured"] = f"{len(outcome.failures)}: " + "; ".join(outcome.failures)
+    return facts
+
+
+def _baseline(name: str, config: Config, test: RetrievalTrial) -> dict[str, float]:
     """Metrics of what needs no training: a floor, or the network as it was before."""
     if name != "untrained":
         return test.run(described_by(FLOORS[name]), bootstrap=False).result.metrics

@@ -1,21 +1,24 @@
 """Mode predict: features of pictures, one JSON a picture, and all in one file on request."""
 
+import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from toolkit.build.recipe import require_recipe
 from toolkit.cards.catalog import find_card
 from toolkit.config.schema import Config
 from toolkit.data.manifest import find_images
-from toolkit.errors import ConfigError, DatasetError
+from toolkit.errors import ConfigError, DatasetError, ModelError
 from toolkit.inference.directory import open_predictor
 from toolkit.inference.official import model_folders, official_model
 from toolkit.inference.result import FeatureResult
-from toolkit.inference.saving import save_features
+from toolkit.inference.saving import AddRow, feature_files, open_features
 from toolkit.runtime import Progress, stopwatch
+from toolkit.storage import atomic_directory
 
+_LOG = logging.getLogger(__name__)
 _NAMED = 10
 
 
@@ -62,7 +65,7 @@ class PredictReport:
             f"({rate:.1f} images/s)."
         ]
         if self.failures:
-            lines.append(f"{len(self.failures)} pictures gave none:")
+            lines.append(f"Pictures without one: {len(self.failures)}")
             lines += [f"  {failure}" for failure in self.failures[:_NAMED]]
             if len(self.failures) > _NAMED:
                 lines.append("  ... all of them are in predict_result.json")
@@ -75,9 +78,10 @@ def run(config: Config) -> PredictReport:
 
     Raises:
         ConfigError: there is no input.
-        ModelError: the model cannot be opened.
+        ModelError: the model cannot be opened, or its network is not part of the toolkit yet.
     """
     predict, output = config.Predict, Path(config.Global.output)
+    require_recipe(config)
     if predict.input is None:
         raise ConfigError("Predict.input is null; give a picture, a folder, an address, or a list.")
     predictor = open_predictor(
@@ -86,20 +90,54 @@ def run(config: Config) -> PredictReport:
         device=config.Global.device,
         batch_size=predict.batch_size,
     )
-    good: list[FeatureResult] = []
-    failures: list[str] = []
-    with stopwatch() as watch, Progress("predict", _count(predict.input)) as progress:
-        for result in predictor.predict(predict.input):
-            if result.get("error"):
-                failures.append(f"{result['input_path']}: {result['error']}")
+    _check_input(predict.input)
+    written, failures = 0, list[str]()
+    results = predictor.predict(predict.input)
+    with (
+        stopwatch() as watch,
+        _collecting(config) as collect,
+        Progress("predict", _count(predict.input)) as progress,
+    ):
+        # Results are used and forgotten: a run over any number of pictures needs the same memory.
+        for result in results:
+            if result.feature is None:
+                failures.append(_failure(result))
             else:
                 result.save_to_json(output)
-                good.append(result)
+                if collect is not None:
+                    collect(result.feature, str(result.input_path))
+                written += 1
             progress.advance()
-    if not good and not failures:
+    if not written and not failures:
         raise DatasetError(f"Predict.input {predict.input!r} holds no picture.")
-    files = _save(config, good)
-    return PredictReport(predictor.model_name, len(good), failures, files, output, watch["seconds"])
+    files = [] if predict.save is None else feature_files(output, predict.save)
+    return PredictReport(predictor.model_name, written, failures, files, output, watch["seconds"])
+
+
+def _collecting(config: Config) -> AbstractContextManager[AddRow | None]:
+    """What happens to each feature beside its JSON file: it goes into the one file of all."""
+    form = config.Predict.save
+    return nullcontext() if form is None else open_features(Path(config.Global.output), form)
+
+
+def _failure(result: FeatureResult) -> str:
+    """Names the picture once, whether or not the reason does."""
+    path, error = str(result.input_path), str(result.error)
+    return error if path in error else f"{path}: {error}"
+
+
+def _check_input(inputs: str | list[str]) -> None:
+    """Refuses an input of which nothing is there; where a part of it is, the rest is reported.
+
+    Raises:
+        DatasetError: no file or folder of the input exists.
+    """
+    names = [inputs] if isinstance(inputs, str) else inputs
+    if names and not any(
+        name.startswith(("http://", "https://")) or Path(name).exists() for name in names
+    ):
+        more = f" (nor is any of the other {len(names) - 1})" if len(names) > 1 else ""
+        raise DatasetError(f"Predict.input {names[0]!r}: there is no such file or folder{more}.")
 
 
 def _count(inputs: str | list[str]) -> int:
@@ -113,12 +151,28 @@ def _directory(config: Config) -> Path:
     given = config.Predict.model_dir
     if given is None:
         return official_model(find_card(config.Global.model), model_folders())
-    return Path(config.Global.output) / "best_model" if given == "auto" else Path(given)
+    if given != "auto":
+        return Path(given)
+    best = Path(config.Global.output) / "best_model"
+    if not best.is_dir():
+        raise ModelError(
+            f"{config.Global.output} has no best_model, which Predict.model_dir auto means: train "
+            "first (Global.mode=train), give the folder of an exported model, or null for the "
+            "official one."
+        )
+    if (best / "best_model.pdparams").is_file() and not (best / "inference").is_dir():
+        _export(config, best)
+    return best
 
 
-def _save(config: Config, results: list[FeatureResult]) -> list[Path]:
-    if config.Predict.save is None or not results:
-        return []
-    vectors = np.stack([result["feature"] for result in results])
-    paths = [str(result["input_path"]) for result in results]
-    return save_features(Path(config.Global.output), config.Predict.save, vectors, paths)
+def _export(config: Config, best: Path) -> None:
+    """Exports the best model of a run that was killed: train does it when it ends."""
+    from toolkit.build.embedding import build_exporter
+    from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
+    from toolkit.build.recipe import require_recipe
+
+    _LOG.info("%s is not exported yet (its run did not end by itself); exporting it.", best)
+    model = build_recognizer(require_recipe(config).arch, num_classes=None)
+    load_trained(model, checkpoint_weights("auto", best.parent))
+    with atomic_directory(best / "inference") as temporary:
+        build_exporter(config, model)(temporary)

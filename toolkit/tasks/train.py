@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.build.data import TrainingData, build_training_data, dataset_root
+from toolkit.build.data import TrainingData, build_training_data
 from toolkit.build.embedding import build_embedder, build_exporter
-from toolkit.build.evaluation import build_retrieval_test
+from toolkit.build.evaluation import build_trial
 from toolkit.build.loss import build_loss
-from toolkit.build.model import build_recognizer, load_pretrained
+from toolkit.build.model import build_recognizer, load_pretrained, local_weights
 from toolkit.build.optimizer import build_optimizer, build_schedule
 from toolkit.build.recipe import require_recipe
 from toolkit.config.schema import Config
-from toolkit.errors import CheckFailedError
-from toolkit.evaluation.retrieval_test import RetrievalTest
+from toolkit.errors import ToolkitError
+from toolkit.evaluation.trial import RetrievalTrial
 from toolkit.models.recognizer import Recognizer
 from toolkit.reports.curves import write_curves
 from toolkit.runtime import seed_framework, use_device
 from toolkit.storage import write_json
-from toolkit.tasks.check_dataset import diagnose
+from toolkit.tasks.checked_data import require_checked_data
 from toolkit.training.checkpoint import RunState, load_checkpoint
+from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.ema import AveragedWeights
 from toolkit.training.fit import TrainingPlan, fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
@@ -29,7 +30,7 @@ from toolkit.training.learner import FitResult, Learner
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
-_LISTED = 5
+_LISTED = 5  # last_1 to last_5, as in PaddleX
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class TrainReport:
     num_classes: int
     checked: bool
     curves: list[str]
+    visualdl_log: str
 
     @property
     def passed(self) -> bool:
@@ -59,7 +61,7 @@ class TrainReport:
             "model_name": self.model_name,
             "label_dict": "label_order.json",
             "train_log": "train.log",
-            "visualdl_log": "",
+            "visualdl_log": self.visualdl_log,
             "config": "config.yaml",
             "models": models,
             "best_by": self.kept.best_by,
@@ -108,12 +110,14 @@ def run(config: Config) -> TrainReport:
     """
     recipe = require_recipe(config)
     output = Path(config.Global.output)
-    _check_data(config)
+    # First what fails in seconds: a large folder is not checked for weights that cannot be had.
+    weights = _starting_weights(config)
+    require_checked_data(config)
     data = build_training_data(config)
-    test = build_retrieval_test(config) if config.Train.eval_during_train else None
-    model = _network(config, data)
+    test = build_trial(config) if config.Train.eval_during_train else None
+    model = _network(config, data, weights)
     loss = build_loss(recipe.losses)
-    plan = _plan(config)
+    export, plan = build_exporter(config, model), _plan(config)
     learner = Learner(
         model,
         loss,
@@ -125,8 +129,12 @@ def run(config: Config) -> TrainReport:
     if config.Train.resume_path is not None:
         state = load_checkpoint(config.Train.resume_path, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, config.Train.resume_path)
+    # Not before everything is known to fit: a run that cannot start disturbs nothing.
+    resume = config.Train.resume_path
+    clear_for_run(output, resumed_from=None if resume is None else Path(resume))
     write_json(output / "label_order.json", data.classes)
-    return _train(config, data, _Run(model, learner, plan, state), test)
+    _LOG.info(_headline(config, data, plan))
+    return _train(config, data, _Run(model, learner, plan, export, state), test)
 
 
 @dataclass(frozen=True)
@@ -136,11 +144,12 @@ class _Run:
     model: Recognizer
     learner: Learner
     plan: TrainingPlan
+    export: Callable[[Path], object]
     state: RunState | None
 
 
 def _train(
-    config: Config, data: TrainingData, run: _Run, test: RetrievalTest | None
+    config: Config, data: TrainingData, run: _Run, test: RetrievalTrial | None
 ) -> TrainReport:
     output, train, state = Path(config.Global.output), config.Train, run.state
     log = RunLog(
@@ -148,14 +157,13 @@ def _train(
         resumed_step=None if state is None else state.position.step,
         visualdl=output if train.visualdl else None,
     )
-    export = build_exporter(config, run.model)
     keeper = CheckpointKeeper(
         output,
         run.learner,
         KeepPlan(train.eval_interval, train.save_interval, train.keep_last),
         seed=config.Global.seed,
         evaluate=None if test is None else _measure(config, run.model, test),
-        export=lambda folder: _discard(export(folder)),
+        export=lambda folder: _discard(run.export(folder)),
         log=log,
     )
     if state is not None:
@@ -168,6 +176,10 @@ def _train(
             listeners=[log, keeper],
             start=None if state is None else state.position,
         )
+    except ToolkitError:
+        # The best model so far is of use to someone even if the run came to grief.
+        _export_what_there_is(keeper)
+        raise
     finally:
         log.close()
     kept = keeper.finish()
@@ -180,43 +192,45 @@ def _train(
         num_classes=len(data.classes),
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
+        visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
     )
 
 
-def _check_data(config: Config) -> None:
-    """Refuses lists that do not pass; pictures that were checked before are not read again."""
-    root = dataset_root(config)
-    if config.Train.skip_check:
-        _LOG.warning("Train.skip_check is true: the lists are used unchecked.")
-        return
-    splits = ["train", *(["gallery", "query"] if config.Train.eval_during_train else [])]
-    diagnosis = diagnose(config, root, splits)
-    if diagnosis.passed(config.CheckDataset.fail_on):
-        return
-    counts = diagnosis.counts["code"]
-    first = [f"  {finding.code}: {finding.message}" for finding in diagnosis.findings[:_LISTED]]
-    raise CheckFailedError(
-        f"The dataset {root} does not pass its check: "
-        + ", ".join(f"{number} {code}" for code, number in counts.items())
-        + ".\n"
-        + "\n".join(first)
-        + "\nRun Global.mode=check_dataset for all of them and for repaired lists, or set "
-        "Train.skip_check=true to train all the same."
+def _export_what_there_is(keeper: CheckpointKeeper) -> None:
+    """Exports what a failed run has saved; the failure is the news, not what comes of this."""
+    try:
+        keeper.export()
+    except ToolkitError as error:
+        _LOG.warning("What was saved is not exported: %s", error)
+
+
+def _headline(config: Config, data: TrainingData, plan: TrainingPlan) -> str:
+    """Says what is about to happen; train.log may hold several runs, and this begins each."""
+    return (
+        f"Training {config.Global.model}: {data.num_images} pictures of {len(data.classes)} "
+        f"classes, {len(data.loader)} batches of {config.Train.batch_size} an epoch, "
+        f"{plan.epochs} epochs, seed {plan.seed}."
     )
 
 
-def _network(config: Config, data: TrainingData) -> Recognizer:
+def _starting_weights(config: Config) -> Path | None:
+    """The pretrained weights, fetched where they are an address; a resumed run has its own."""
+    given = config.Train.pretrain_weight_path
+    return None if given is None or config.Train.resume_path is not None else local_weights(given)
+
+
+def _network(config: Config, data: TrainingData, weights: Path | None) -> Recognizer:
     use_device(config.Global.device)
     seed_framework(config.Global.seed)
     arch = require_recipe(config).arch
     model = build_recognizer(arch, data.num_outputs)
-    if config.Train.pretrain_weight_path is not None and config.Train.resume_path is None:
-        load_pretrained(model, config.Train.pretrain_weight_path)
+    if weights is not None:
+        load_pretrained(model, weights)
     return model
 
 
 def _measure(
-    config: Config, model: Recognizer, test: RetrievalTest
+    config: Config, model: Recognizer, test: RetrievalTrial
 ) -> Callable[[], dict[str, float]]:
     embed = build_embedder(config, model)
     return lambda: test.run(embed, bootstrap=False).result.metrics

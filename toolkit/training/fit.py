@@ -83,7 +83,7 @@ def fit(
         DatasetError: not one image of a whole epoch could be read.
     """
     # Act 1: get ready.
-    _check_start(start or Position(), loader)
+    _check_start(start or Position(), loader, plan)
     run = _Run(learner, loader, plan, listeners, start or Position())
     while run.position.epoch <= plan.epochs and not run.out_of_steps:
         run.epoch()
@@ -249,7 +249,7 @@ def _tensor(values: Any) -> Tensor:
     return values if isinstance(values, Tensor) else paddle.to_tensor(values)
 
 
-def _check_start(start: Position, loader: Loader) -> None:
+def _check_start(start: Position, loader: Loader, plan: TrainingPlan) -> None:
     if len(loader) == 0:
         raise DatasetError(
             "The training data gives no batch at all: fewer images than one batch. Lower "
@@ -261,6 +261,20 @@ def _check_start(start: Position, loader: Loader) -> None:
             f"of the data now has {len(loader)} batches. Resume with the list and batch size that "
             f"the run began with."
         )
+    if start.epoch > plan.epochs:
+        _LOGGER.warning(
+            "Nothing is left to train: the checkpoint stands behind epoch %d of %d.",
+            *(start.epoch - 1, plan.epochs),
+        )
+    done = math.ceil(start.batch / plan.accumulate_steps)
+    expected = (start.epoch - 1) * plan.steps_per_epoch(loader) + done
+    if start.step != expected:
+        _LOGGER.warning(
+            "The checkpoint has made %d steps where this configuration would have made %d: the "
+            "list, the batch size or Train.accumulate_steps is another one, and so are the order "
+            "of the data and the learning rate from here on.",
+            *(start.step, expected),
+        )
 
 
 def _diverged(
@@ -271,5 +285,5 @@ def _diverged(
         f"The loss became {loss} in epoch {position.epoch}, step {position.step + 1}, at learning "
         f"rate {rate:g} (parts: {named or 'none'}). Try a lower Train.learning_rate (a tenth of it "
         f"first), a longer Train.warmup_steps, Optimizer.clip_norm, or look at the data with "
-        f"check_dataset. The last checkpoint is whole and can be resumed from."
+        f"check_dataset. Checkpoints that were saved before are whole and can be resumed from."
     )

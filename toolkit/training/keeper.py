@@ -110,12 +110,7 @@ class CheckpointKeeper(Listener):
                 "undisturbed one would have been.",
                 *(state.seed, self._seed),
             )
-        if state.best is not None and not (self._output / BEST).is_dir():
-            _LOGGER.warning(
-                "%s holds no %s of the run that goes on; the best score starts anew.",
-                *(self._output, BEST),
-            )
-        else:
+        if state.best is not None and self._recover_best(state.best):
             self._best = state.best
         self._last = (state.position, state.epoch)
 
@@ -151,14 +146,47 @@ class CheckpointKeeper(Listener):
                 self._save(BEST, RunState(position, last_epoch, self._seed))
         if self._best is not None:
             best, metrics = Saved(BEST, self._best.epoch, self._best.score), self._best.metrics
-        for name in (LATEST, BEST):
-            self._export_later(self._output / name)
+        self.export()
         return KeepResult(
             best=best,
             best_by="last_epoch" if self._best is None else "metric",
             best_metrics=dict(metrics),
             saved=[self._saved(number) for number in reversed(self._epochs(last_epoch))],
         )
+
+    def export(self) -> None:
+        """Exports latest and best_model, those of them that are there and not exported yet."""
+        for name in (LATEST, BEST):
+            self._export_later(self._output / name)
+
+    def _recover_best(self, best: Best) -> bool:
+        """Makes sure that best_model is what a checkpoint says it is.
+
+        A run that goes on from an older checkpoint finds the best model of the epochs after it,
+        which are about to be done again; its own may still be there as epoch_N.
+        """
+        own = f"epoch_{best.epoch}"
+        if self._is_of(BEST, best):
+            return True
+        if not self._is_of(own, best):
+            _LOGGER.warning(
+                "%s holds no %s of epoch %d of the run that goes on; the best score starts anew.",
+                *(self._output, BEST, best.epoch),
+            )
+            return False
+        with atomic_directory(self._output / BEST) as temporary:
+            for file in (self._output / own).glob(f"{own}.*"):
+                shutil.copyfile(file, temporary / file.name.replace(own, BEST, 1))
+        _LOGGER.info("%s is %s again, the best before the checkpoint.", BEST, own)
+        return True
+
+    def _is_of(self, prefix: str, best: Best) -> bool:
+        """Tells whether a checkpoint folder holds the weights of an evaluation."""
+        info = self._output / prefix / f"{prefix}.info.json"
+        if not info.is_file():
+            return False
+        content = read_json(info)
+        return bool((content["epoch"], content["metric"]) == (best.epoch, best.score))
 
     def _measure(self, record: EpochRecord) -> dict[str, float]:
         if self._evaluate is None:

@@ -4,11 +4,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import cv2
+import numpy as np
 from paddle.io import DataLoader
 
 from toolkit.data.dataset import ImageDataset, Item, collate
 from toolkit.data.samplers import Sampler
+from toolkit.errors import ConfigError
 from toolkit.training.learner import Batch
+
+# Before the message of an error that a worker sends in place of a batch.
+_WENT_WRONG = "\0"
+_NO_PICTURE = (
+    np.zeros((1, 3, 1, 1), dtype=np.float32),
+    np.zeros(1, dtype=np.int64),
+    np.full(1, -1, dtype=np.int64),
+)
 
 
 class BatchLoader:
@@ -32,7 +42,16 @@ class BatchLoader:
         self._sampler.set_epoch(epoch - 1)
         self._sampler.skip(skip_batches)
         if skip_batches == len(self._sampler):
-            return iter(())
+            return
+        if self._num_workers == 0:
+            # Not Paddle's loader: an error in its reading thread would leave this one waiting.
+            for keys in self._sampler:
+                yield collate([self._dataset[key] for key in keys])
+            return
+        # One thread of OpenCV for each worker. It is set here, for a fork does not copy the threads
+        # of OpenCV's pool: a worker that touched a pool which an evaluation had started would wait
+        # for them for ever.
+        cv2.setNumThreads(1)
         # Paddle takes any objects with the methods of its classes; its annotations ask for these.
         dataset, sampler = cast(Any, self._dataset), cast(Any, self._sampler)
         loader = DataLoader(
@@ -40,17 +59,30 @@ class BatchLoader:
             batch_sampler=sampler,
             collate_fn=cast(Any, _collate),
             num_workers=self._num_workers,
-            worker_init_fn=_start_worker,
         )
-        return iter(loader)
+        # A generator, and not Paddle's iterator: that one breaks when it is asked again at its end.
+        for batch in loader:
+            yield _received(batch)
 
 
 def _collate(items: Sequence[Item]) -> list[object]:
-    # Paddle rebuilds lists, not named tuples, on the other side of the queue.
-    return list(collate(items))
+    """Makes a batch in a worker, as a list: Paddle brings over no named tuples, and no exceptions.
+
+    An array without elements is lost on the way too, so a batch without a picture is sent as a
+    single row with the index -1.
+    """
+    try:
+        batch = collate(items)
+    except ConfigError as error:
+        return [*_NO_PICTURE, [f"{_WENT_WRONG}{error}"]]
+    return list(batch) if len(batch.images) else [*_NO_PICTURE, batch.failures]
 
 
-def _start_worker(number: int) -> None:
-    """Leaves the cores to the workers: one thread each for OpenCV."""
-    del number
-    cv2.setNumThreads(1)
+def _received(batch: list[Any]) -> Batch:
+    """Undoes what `_collate` does for the way."""
+    images, labels, indices, failures = batch
+    if failures and failures[0].startswith(_WENT_WRONG):
+        raise ConfigError(failures[0].removeprefix(_WENT_WRONG))
+    if int(indices[0]) < 0:
+        return collate([])._replace(failures=failures)
+    return images, labels, indices, failures

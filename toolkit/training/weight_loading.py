@@ -68,9 +68,12 @@ def apply_weights(
     _refuse(report, may_differ)
     for name in report.loaded:
         state[name].set_value(_converted(weights[name], str(state[name].numpy().dtype)))
-    left = [*report.missing, *report.mismatched]
-    if left:
-        _LOGGER.warning("Not in the weights and left as initialised: %s.", _names(left))
+    for names, reason in (
+        (report.missing, "Not in the weights"),
+        (list(report.mismatched), "Of another shape in the weights"),
+    ):
+        if names:
+            _LOGGER.warning("%s and left as initialised: %s.", reason, _names(names))
     return report
 
 

@@ -37,14 +37,15 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class TestOutcome:
+class TrialOutcome:
     """What one network reached.
 
     Attributes:
         result: the numbers.
         query_paths: [q] the queries in the order of the result.
         gallery_paths: [n] the gallery in the order of the result.
-        failures: "path: reason" of each picture that could not be read and was not measured.
+        failures: what was not measured: "path: reason" of each picture that could not be read, and
+            "list, line n: reason" of each malformed row.
     """
 
     result: RetrievalResult
@@ -53,7 +54,7 @@ class TestOutcome:
     failures: list[str]
 
 
-class RetrievalTest:
+class RetrievalTrial:
     """Finds the queries' classes in the gallery by any features.
 
     A picture that is in both lists is read once. One that cannot be read is left out of the numbers
@@ -68,7 +69,7 @@ class RetrievalTest:
     def __init__(self, query: Manifest, gallery: Manifest, measures: Measures) -> None:
         self._query, self._gallery, self._measures = query, gallery, measures
 
-    def run(self, embed: Embed, *, bootstrap: bool = True) -> TestOutcome:
+    def run(self, embed: Embed, *, bootstrap: bool = True) -> TrialOutcome:
         """Measures the features of `embed`.
 
         Args:
@@ -100,8 +101,13 @@ class RetrievalTest:
             precision_k=measures.precision_k,
             bootstrap_samples=measures.bootstrap_samples if bootstrap else 0,
         )
-        failures = [failure.message for failure in embedded.failures]
-        return TestOutcome(result, query_paths, gallery_paths, failures)
+        failures = [
+            f"{manifest.file}, line {problem.line}: {problem.message}"
+            for manifest in (self._gallery, self._query)
+            for problem in manifest.problems
+        ]
+        failures += [failure.message for failure in embedded.failures]
+        return TrialOutcome(result, query_paths, gallery_paths, failures)
 
 
 def _side(manifest: Manifest, vector_of: dict[Path, NDArray[Any]]) -> tuple[Embeddings, list[Path]]:

@@ -1,0 +1,202 @@
+"""The mode train as a function: what it refuses, what it leaves, what it says."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import toolkit.tasks.train as train_task
+from toolkit import run
+from toolkit.cards.weights import read_weights
+from toolkit.errors import CheckFailedError, ConfigError, DatasetError, DivergedError, ModelError
+from toolkit.training.fit import fit
+
+TRAIN = "Global.mode=train"
+
+
+@pytest.fixture
+def faulty(drawn_dataset, tmp_path) -> Path:
+    """A dataset with two pictures of the train list spoilt."""
+    root = tmp_path / "faulty"
+    shutil.copytree(drawn_dataset, root)
+    (root / "images/0_0.png").write_bytes(b"not a picture")
+    (root / "images/1_1.png").write_bytes(b"")
+    return root
+
+
+def result(config) -> dict:
+    file = Path(config.Global.output) / "train_result.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def names(config) -> set[str]:
+    return {path.name for path in Path(config.Global.output).iterdir()}
+
+
+def test_a_dataset_that_fails_is_not_trained_on(configure, faulty):
+    config = configure(TRAIN, dataset=faulty)
+    with pytest.raises(
+        CheckFailedError, match=r"1 image.zero_bytes[\s\S]*images/1_1.png"
+    ) as raised:
+        run(config)
+    assert "Train.skip_check=true" in str(raised.value)
+    assert result(config)["err_type"] == "CheckFailedError"
+    file = Path(config.Global.output) / "check_dataset/findings.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert {"image.zero_bytes", "image.not_an_image"} <= {row["code"] for row in rows}
+    assert "latest" not in names(config)
+
+
+def test_skipping_the_check_is_recorded_and_bad_pictures_are_named(configure, faulty):
+    report = run(configure(TRAIN, "Train.skip_check=true", dataset=faulty))
+    content = report.to_json()
+    assert content["dataset_checked"] is False
+    assert content["skipped_count"] == 4  # two pictures in two epochs
+    assert sorted(Path(text.split(":")[0]).name for text in content["skipped_images"]) == [
+        "0_0.png",
+        "1_1.png",
+    ]
+    assert content["images"] == 2 * (32 - 2)
+
+
+def test_what_is_returned_is_what_is_written(configure):
+    config = configure(TRAIN)
+    report = run(config)
+    assert result(config) == json.loads(json.dumps({"done_flag": True, **report.to_json()}))
+    assert report.passed
+    assert result(config)["dataset_checked"] is True
+
+
+def test_only_the_train_list_is_needed_without_evaluation(configure, drawn_dataset, tmp_path):
+    root = tmp_path / "train_only"
+    shutil.copytree(drawn_dataset, root)
+    (root / "gallery.txt").unlink()
+    (root / "query.txt").unlink()
+    with pytest.raises(DatasetError, match=r"no gallery.txt and no query.txt.*eval_during_train"):
+        run(configure(TRAIN, dataset=root))
+    report = run(configure(TRAIN, "Train.eval_during_train=false", dataset=root))
+    content = report.to_json()
+    assert (content["best_by"], content["models"]["best"]["epoch"]) == ("last_epoch", 2)
+    assert content["models"]["best"]["score"] is None
+    assert "not evaluated" in report.summary()
+
+
+def test_a_second_run_does_not_mix_with_the_first(configure):
+    config = configure(TRAIN, "Train.epochs_iters=3")
+    run(config)
+    first = read_weights(Path(config.Global.output) / "best_model")
+    config = configure(TRAIN, "Train.save_interval=2", "Train.learning_rate=0.001")
+    content = run(config).to_json()
+    output = Path(config.Global.output)
+    assert {name for name in names(config) if name.startswith("epoch_")} == {"epoch_2"}
+    assert content["models"]["last_1"]["epoch"] == 2
+    assert content["models"]["last_2"] == {}
+    old = output / "previous_run_1"
+    assert {"epoch_1", "epoch_2", "epoch_3", "latest", "metrics.jsonl"} <= {
+        path.name for path in old.iterdir()
+    }
+    for name, array in read_weights(old / "best_model").items():
+        np.testing.assert_array_equal(array, first[name])
+
+
+def test_a_run_that_cannot_start_disturbs_nothing(configure):
+    config = configure(TRAIN)
+    run(config)
+    before = names(config)
+    with pytest.raises(ConfigError, match="num_classes"):
+        run(configure(TRAIN, "Train.num_classes=2"))
+    assert names(config) == before
+
+
+def test_starting_from_the_weights_of_the_run_before_in_the_same_folder(configure):
+    config = configure(TRAIN)
+    run(config)
+    weights = Path(config.Global.output) / "best_model/best_model.pdparams"
+    run(configure(TRAIN, f"Train.pretrain_weight_path={weights}", "Train.max_steps=1"))
+    assert "previous_run_1" in names(config)
+
+
+def test_steps_of_several_batches_need_not_fill_an_epoch(configure):
+    """4 batches by 3 are 2 updates an epoch."""
+    report = run(configure(TRAIN, "Train.accumulate_steps=3"))
+    assert report.to_json()["steps"] == 4
+    assert report.to_json()["images"] == 64
+
+
+@pytest.mark.parametrize("ema", [False, True])
+def test_averaged_weights_are_what_best_and_export_are_of(configure, ema):
+    config = configure(TRAIN, *(["Train.ema_decay=0.9"] if ema else []))
+    content = run(config).to_json()
+    best = Path(config.Global.output) / "best_model"
+    assert ("pdema" in content["models"]["best"]) == ema
+    assert (best / "best_model.pdema").is_file() == ema
+    evaluated = run(configure("Global.mode=evaluate"))
+    assert evaluated.weights.suffix == (".pdema" if ema else ".pdparams")
+    for name, value in content["best_metrics"].items():
+        assert evaluated.outcome.result.metrics[name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_a_loss_that_is_no_number_says_when_and_what_to_try(configure):
+    with pytest.raises(DivergedError, match=r"epoch 1, step \d.*learning_rate") as raised:
+        run(configure(TRAIN, "Train.learning_rate=1000000.0"))
+    assert raised.value.exit_code == 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pictures_of_different_sizes_end_the_run(configure, drawn_dataset, tmp_path, workers):
+    """With an error, and not with a process that waits for ever."""
+    root = tmp_path / "sizes"
+    shutil.copytree(drawn_dataset, root)
+    shutil.copy(root / "images/0_0.png", root / "images/0_1.png")
+    with Image.open(root / "images/0_0.png") as picture:
+        picture.resize((60, 50)).save(root / "images/0_0.png")
+    overrides = ["Data.train_transforms=[NormalizeImage: {}, ToCHWImage: {}]"]
+    overrides += ["Train.skip_check=true", f"Data.num_workers={workers}"]
+    with pytest.raises(ConfigError, match="different sizes"):
+        run(configure(TRAIN, *overrides, dataset=root))
+
+
+def test_transforms_that_cannot_be_exported_are_refused_before_the_first_step(configure):
+    steps = "Data.eval_transforms=[NormalizeImage: {}, ToCHWImage: {}]"
+    config = configure(TRAIN, steps)
+    with pytest.raises(ConfigError, match="sets no size"):
+        run(config)
+    assert "metrics.jsonl" not in names(config)
+
+
+def test_a_failing_export_does_not_hide_why_the_run_failed(configure, monkeypatch):
+    def fit_badly(*arguments, **options):
+        raise DivergedError("The loss became nan.")
+
+    def export_badly(keeper):
+        raise ModelError("no finite features")
+
+    monkeypatch.setattr(train_task, "fit", fit_badly)
+    monkeypatch.setattr(train_task.CheckpointKeeper, "export", export_badly)
+    with pytest.raises(DivergedError):
+        run(configure(TRAIN))
+
+
+def test_a_run_that_diverges_late_leaves_its_best_model_exported(configure, monkeypatch):
+    def fit_then_fail(*arguments, **options):
+        fit(*arguments, **options)
+        raise DivergedError("The loss became nan.")
+
+    monkeypatch.setattr(train_task, "fit", fit_then_fail)
+    config = configure(TRAIN)
+    with pytest.raises(DivergedError):
+        run(config)
+    for name in ("best_model", "latest"):
+        assert (Path(config.Global.output) / name / "inference/inference.yml").is_file()
+    assert result(config)["done_flag"] is False
+
+
+def test_the_log_says_what_is_trained(configure):
+    config = configure(TRAIN, "Train.max_steps=1")
+    run(config)
+    text = (Path(config.Global.output) / "train.log").read_text(encoding="utf-8")
+    assert "Training SmallResNet_rec: 32 pictures of 4 classes, 4 batches of 8 an epoch" in text
+    assert "lr 0.05 loss" in text
