@@ -200,7 +200,7 @@ class Progress:
     ) -> None:
         self._title, self._total, self._unit = title, total, unit
         self._stream = stream or sys.stderr
-        self._done = 0
+        self._done = self._told = 0
         self._started = self._last_line = time.monotonic()
         self._bar: _RichBar | None = None
 
@@ -218,7 +218,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif kind is None and self._done:
+        elif kind is None and self._done != self._told:
             self._write_line()
 
     def advance(self, steps: int = 1, note: str = "") -> None:
@@ -230,7 +230,7 @@ class Progress:
             self._write_line(note)
 
     def _write_line(self, note: str = "") -> None:
-        self._last_line = time.monotonic()
+        self._last_line, self._told = time.monotonic(), self._done
         elapsed = max(self._last_line - self._started, 1e-9)
         rate = self._done / elapsed
         line = f"{self._title}: {self._done}"

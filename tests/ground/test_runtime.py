@@ -150,3 +150,14 @@ def test_a_cv2_that_does_not_work_is_named(
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
     assert "opencv-python 4.9.0.1" in str(caught.value)
     assert "pip install opencv-python-headless" in str(caught.value)
+
+
+def test_progress_does_not_tell_the_end_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(runtime.time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    with Progress("check images", 40, stream=stream) as progress:
+        for _ in range(40):
+            now[0] += 0.25
+            progress.advance()
+    assert len(stream.getvalue().splitlines()) == 1
