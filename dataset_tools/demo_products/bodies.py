@@ -201,7 +201,7 @@ class Body:
             over = mask > 0
             share = mask[over, None].astype(np.float32) / 255
             colour[over] = (colour[over] * (1 - share) + lit[over] * share).astype(np.uint8)
-            opacity = np.maximum(opacity, mask)
+            np.maximum(opacity, mask, out=opacity)
         return colour.astype(np.float32), opacity.astype(np.float32) / 255
 
 

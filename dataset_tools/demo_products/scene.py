@@ -69,7 +69,7 @@ def _moved(
     angle: float,
     scale: float,
     shift: tuple[float, float],
-    skew: np.ndarray | None = None,
+    skew: Floats | None = None,
 ) -> _Layer:
     """Turns (degrees), scales and shifts (in sides), as a camera that is not held straight."""
     matrix = np.vstack([cv2.getRotationMatrix2D(_CENTRE, angle, scale), [0, 0, 1]])

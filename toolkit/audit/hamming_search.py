@@ -63,7 +63,8 @@ class HammingIndex:
     ) -> NDArray[np.int64]:
         """Keeps the candidates within the radius, each pair as the one number i * m + j."""
         kept = different_bits(queries[rows], self._codes[columns]) <= radius
-        return np.unique(rows[kept] * len(self._codes) + columns[kept])
+        pairs: NDArray[np.int64] = rows[kept] * len(self._codes) + columns[kept]
+        return np.unique(pairs)
 
     def _candidates(self, queries: NDArray[np.uint64], radius: int) -> Iterator[_Pairs]:
         share, rest = divmod(radius, _NUM_PARTS)

@@ -24,7 +24,8 @@ def perceptual_hash(grey: NDArray[np.uint8]) -> int:
         An integer in [0, 2^64). The first bit stands for the mean brightness.
     """
     small = cv2.resize(grey, (_DCT_SIDE, _DCT_SIDE), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(small.astype(np.float32))[:_KEPT_SIDE, :_KEPT_SIDE].ravel()
+    frequencies: NDArray[np.float32] = np.asarray(cv2.dct(small.astype(np.float32)), np.float32)
+    low = frequencies[:_KEPT_SIDE, :_KEPT_SIDE].ravel()
     # The mean is no frequency and would pull the median of the others.
     bits = low > np.median(low[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

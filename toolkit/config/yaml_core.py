@@ -150,13 +150,13 @@ def _convert_mapping(
             problems.append(f"{place}: a key must be a word, not a list or a mapping.")
             continue
         key = key_node.value
+        here = (*path, key)
         if key in result:
-            dotted = ".".join(str(part) for part in (*path, key))
-            first = places[(*path, key)]
-            problems.append(f"{place}: {dotted} is said twice; it first stands at {first}.")
+            dotted = ".".join(str(part) for part in here)
+            problems.append(f"{place}: {dotted} is said twice; it first stands at {places[here]}.")
             continue
-        places[(*path, key)] = place
-        result[key] = _convert(value_node, (*path, key), name, places, problems)
+        places[here] = place
+        result[key] = _convert(value_node, here, name, places, problems)
     return result
 
 

@@ -82,7 +82,7 @@ class BlockRanking:
         relevant = self._look_up(wanted, first)
         ahead = np.zeros(len(relevant.row), np.int64)
         above = np.zeros(len(self.edge_bits), np.int64)
-        best = np.full((size, self.k), _NOTHING)
+        best: Keys = np.full((size, self.k), _NOTHING)
         num_ranked = 0
         for tile, keys in zip(self.tiles, second, strict=True):
             keys.sort(axis=1)

@@ -7,7 +7,7 @@ The files get their names when everything is written.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,11 @@ class _NpyArray:
     def _write_header(self) -> None:
         shape = (self._rows, self._dimension)
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        # Older numpy has no annotation here.
+        write_header = cast(
+            Callable[[BinaryIO, dict[str, object]], None], np.lib.format.write_array_header_1_0
+        )
+        write_header(self._file, header)
 
 
 class _ParquetTable:

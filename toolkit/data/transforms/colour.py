@@ -81,7 +81,7 @@ def adjust_saturation(image: NDArray[Any], factor: float) -> NDArray[Any]:
 
 def shift_hue(image: NDArray[Any], turns: float) -> NDArray[Any]:
     """Moves every colour along the colour circle, in steps of 1/256 turn; 1/3 makes red green."""
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
+    hsv: NDArray[np.uint8] = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL), np.uint8)
     hsv[..., 0] += np.uint8(round(turns * 256) % 256)  # a byte wraps around as the circle does
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
