@@ -265,3 +265,21 @@ def test_a_killed_run_can_be_used_and_resumed(
         assert (output / name / f"{name}.pdparams").read_bytes() == expected, name
     results = [json.loads((folder / "train_result.json").read_text()) for folder in (output, whole)]
     assert results[0]["models"]["best"] == results[1]["models"]["best"]
+
+
+def test_the_readme_s_python_runs(trained: Path, repository: Path, tmp_path: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    for written, real in (
+        ("output/mine/best_model/inference", trained / "output/best_model/inference"),
+        ("my_photographs/", trained / "dataset/images"),
+        ("features/", tmp_path),
+    ):
+        assert written in code
+        code = code.replace(written, str(real))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True, text=True, check=False, cwd=repository,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*_res.json"))) == 56
