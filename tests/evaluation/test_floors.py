@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.evaluation.floors import FLOORS, blurred_pixels, floor_embeddings, hsv_histogram
+from toolkit.evaluation.floors import FLOORS, blurred_pixels, hsv_histogram
 from toolkit.evaluation.retrieval import Embeddings, evaluate_retrieval
+from toolkit.evaluation.trial import described_by
 
 
 def test_the_histogram_is_opencvs():
@@ -36,7 +37,7 @@ def test_floors_are_unit_vectors(name, tmp_path):
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     for path in paths:
         Image.fromarray(pixels).save(path)
-    vectors = floor_embeddings(paths, FLOORS[name])
+    vectors = described_by(FLOORS[name])(paths).vectors
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
     assert np.array_equal(vectors[0], vectors[1])
@@ -54,7 +55,8 @@ def test_floors_on_real_pictures(grocery, dataset, floor, recall1, mean_average_
         rows = [line.rsplit(" ", 1) for line in (root / f"{split}.txt").read_text().splitlines()]
         paths = [root / name for name, _ in rows]
         labels = [label for _, label in rows]
-        return Embeddings(floor_embeddings(paths, FLOORS[floor]), labels, [str(p) for p in paths])
+        vectors = described_by(FLOORS[floor])(paths).vectors
+        return Embeddings(vectors, labels, [str(p) for p in paths])
 
     result = evaluate_retrieval(
         embedded("query"), embedded("gallery"), rng=np.random.default_rng(0)

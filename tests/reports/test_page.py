@@ -8,7 +8,7 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 from PIL import Image
 
-from toolkit.reports.page import figure_uri, image_uri, render_page
+from toolkit.reports.page import image_uri, render_page
 
 
 def decoded(uri: str) -> Image.Image:
@@ -38,15 +38,3 @@ def test_image_uri_keeps_the_aspect_and_the_limit(shape):
     picture = decoded(uri)
     assert max(picture.size) == min(100, max(shape))
     assert np.abs(np.asarray(picture, int) - (200, 30, 90)).max() <= 4
-
-
-@pytest.mark.parametrize(("kind", "media"), [("png", "image/png"), ("svg", "image/svg+xml")])
-def test_figure_uri(kind, media):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(2, 1))
-    figure.subplots().plot([1, 2])
-    uri = figure_uri(figure, kind)
-    assert uri.startswith(f"data:{media};base64,")
-    if kind == "png":
-        assert decoded(uri).width > 100

@@ -4,14 +4,11 @@ On the photographs of groceries the colour histogram finds the right class first
 three queries. A trained network that stays below says nothing that colour does not.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-
-from toolkit.data.decode import read_rgb
 
 _HSV_BINS = (12, 4, 4)
 # OpenCV's ranges for 8 bits: hue in 2 degrees, saturation and value up to 255.
@@ -67,22 +64,3 @@ def blurred_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 FLOORS: Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]] = MappingProxyType(
     {"hsv_histogram": hsv_histogram, "blurred_pixels": blurred_pixels}
 )
-
-
-def floor_embeddings(
-    paths: Sequence[Path],
-    describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]] = hsv_histogram,
-) -> NDArray[np.float32]:
-    """Describes pictures without a network.
-
-    Args:
-        paths: [n] pictures, at least one.
-        describe: pixels -> unit vector; one of FLOORS.
-
-    Returns:
-        float32 [n, d].
-
-    Raises:
-        ImageError: a picture cannot be read.
-    """
-    return np.stack([describe(read_rgb(path)) for path in paths])

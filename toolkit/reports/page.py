@@ -8,14 +8,13 @@ import base64
 import functools
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from matplotlib.figure import Figure
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -53,22 +52,6 @@ def image_uri(pixels: NDArray[np.uint8], max_side: int = 160, quality: int = 82)
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=quality, optimize=True)
     return _data_uri("image/jpeg", buffer.getvalue())
-
-
-def figure_uri(figure: "Figure", kind: Literal["png", "svg"] = "png", dpi: int = 144) -> str:
-    """Turns a matplotlib figure into a data URI.
-
-    Args:
-        figure: the drawn figure; it is not closed here.
-        kind: ``svg`` for a few lines, ``png`` for thousands of points.
-        dpi: resolution of a PNG.
-
-    Returns:
-        ``data:image/png;base64,...`` or ``data:image/svg+xml;base64,...``.
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=dpi, bbox_inches="tight")
-    return _data_uri("image/svg+xml" if kind == "svg" else "image/png", buffer.getvalue())
 
 
 def _data_uri(media_type: str, data: bytes) -> str:
