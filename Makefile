@@ -37,8 +37,8 @@ bench: $(RUNTIME)  ## images/s of check_dataset, train and predict beside plain 
 	$(BIN)/python -m benchmarks.throughput
 
 conformance: $(RUNTIME)  ## networks against PaddleClas, and the export against PaddleX
-	$(BIN)/python benchmarks/conformance_paddleclas.py
-	$(BIN)/python benchmarks/paddlex_parity.py
+	$(BIN)/python -m benchmarks.conformance.paddleclas
+	$(BIN)/python -m benchmarks.conformance.paddlex
 
 docs: $(RUNTIME)  ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py

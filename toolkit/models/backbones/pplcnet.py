@@ -2,17 +2,26 @@
 
 The backbone ends where a recognition model takes its feature: after the last convolution, its
 activation and dropout. Parameter names and shapes are PaddleClas's, so official weights load as
-they are; the classifier ``fc.*`` that such a file also holds is not part of the backbone.
+they are.
 
 Source: Cui et al., PP-LCNet: A Lightweight CPU Convolutional Neural Network, arXiv 2109.15099,
 Table 1; PaddleClas 2.6.0 for names, initial values and the dropout mode.
 """
 
-from typing import ClassVar, Literal
+from itertools import accumulate
+from operator import mul
+from typing import Literal
 
 from paddle import Tensor, nn
 
-from toolkit.config.types import Fraction, PositiveFloat, PositiveInt, PositiveIntList
+from toolkit.config.types import (
+    Fraction,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    PositiveIntList,
+)
+from toolkit.models.backbones.backbone import Backbone
 from toolkit.models.backbones.blocks import ConvBN, SqueezeExcite, build_activation, round_channels
 
 # One tuple per block: kernel side, channels in and out at scale 1, squeeze-and-excite.
@@ -63,7 +72,7 @@ class DepthwiseSeparable(nn.Layer):
         return result
 
 
-class PPLCNet(nn.Layer):
+class PPLCNet(Backbone):
     """PP-LCNet at any width.
 
     Args:
@@ -75,16 +84,13 @@ class PPLCNet(nn.Layer):
         act: activation after every convolution.
         stride_list: strides of the first convolution and of the first block of ``blocks3`` to
             ``blocks6``, five numbers; None means 2 everywhere (a map 32 times smaller).
-
-    Attributes:
-        out_features: length of the feature.
-        ignored_weights: prefixes in official weight files that belong to the classifier.
+        class_num: classes of the ImageNet classifier; 0 ends at the feature.
 
     Raises:
         ValueError: `stride_list` does not hold five numbers, or `act` is unknown.
     """
 
-    ignored_weights: ClassVar[tuple[str, ...]] = ("fc.",)
+    classifier = ("fc.",)
 
     def __init__(
         self,
@@ -95,6 +101,7 @@ class PPLCNet(nn.Layer):
         use_last_conv: bool = True,
         act: Literal["hardswish", "relu", "relu6"] = "hardswish",
         stride_list: PositiveIntList | None = None,
+        class_num: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         strides = [2, 2, 2, 2, 2] if stride_list is None else stride_list
@@ -116,17 +123,27 @@ class PPLCNet(nn.Layer):
             # that, so every feature must be multiplied by 1 - dropout_prob when not training.
             self.dropout = nn.Dropout(dropout_prob, mode="downscale_in_infer")
         self.flatten = nn.Flatten()
-        self.out_features = class_expand if use_last_conv else width
+        end = class_expand if use_last_conv else width
+        self.fc = nn.Linear(end, class_num) if class_num else nn.Identity()
+        widths = [blocks[-1][2] for blocks in _STAGES.values()]
+        self.map_channels = tuple(round_channels(channels * scale) for channels in widths)
+        self.map_strides = tuple(accumulate(strides, mul))
+        self._ends_with(end, class_num)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps images [b, 3, h, w] to features [b, out_features]."""
-        x = self.conv1(x)
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Returns the outputs of ``blocks2`` to ``blocks6``."""
+        x, maps = self.conv1(images), []
         for name in _STAGES:
             x = getattr(self, name)(x)
-        x = self.avg_pool(x)
+            maps.append(x)
+        return maps
+
+    def feature(self, last: Tensor) -> Tensor:
+        """Averages the last map, widens it, and drops some of it in training."""
+        x = self.avg_pool(last)
         if self.use_last_conv:
             x = self.dropout(self.act(self.last_conv(x)))
-        result: Tensor = self.flatten(x)
+        result: Tensor = self.fc(self.flatten(x))
         return result
 
 

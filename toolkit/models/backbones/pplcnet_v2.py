@@ -1,19 +1,17 @@
 """PP-LCNet V2: parallel depthwise convolutions in training, a single one when deployed.
 
-Parameter names and shapes are PaddleClas's, so official weights load as they are; the classifier
-``fc.*`` that such a file also holds is not part of the backbone.
+Parameter names and shapes are PaddleClas's, so official weights load as they are.
 
 Source: PaddleClas 2.6.0 (``pp_lcnet_v2.py``, ``pp_lcnetv2_variant.py``); for the fusion of
 branches: Ding et al., RepVGG, 2021, section 3.3.
 """
 
-from typing import ClassVar
-
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-from toolkit.config.types import Fraction, PositiveInt
+from toolkit.config.types import Fraction, NonNegativeInt, PositiveInt
+from toolkit.models.backbones.backbone import Backbone
 from toolkit.models.backbones.blocks import BATCH_NORM_EPSILON, ConvBN, SqueezeExcite
 
 _STEM_CHANNELS = (32, 64)
@@ -139,7 +137,7 @@ def _fold(branch: nn.Layer, side: int) -> tuple[Tensor, Tensor]:
     return functional.pad(kernel, [margin] * 4), norm["bias"] - norm["_mean"] * gain
 
 
-class PPLCNetV2(nn.Layer):
+class PPLCNetV2(Backbone):
     """PP-LCNet V2 base, in its classification form or in the one made for PP-ShiTu.
 
     Args:
@@ -150,13 +148,10 @@ class PPLCNetV2(nn.Layer):
             224 x 224 image), and the last convolution has a bias and no activation after it.
             PP-ShiTu itself sets `class_expand` to 512; ImageNet weights then fill neither the last
             convolution nor the 1x1 branch that the last stage's first block gains with stride 1.
-
-    Attributes:
-        out_features: length of the feature.
-        ignored_weights: prefixes in official weight files that belong to the classifier.
+        class_num: classes of the ImageNet classifier; 0 ends at the feature.
     """
 
-    ignored_weights: ClassVar[tuple[str, ...]] = ("fc.",)
+    classifier = ("fc.",)
 
     def __init__(
         self,
@@ -165,6 +160,7 @@ class PPLCNetV2(nn.Layer):
         dropout_prob: Fraction = 0.2,
         use_last_conv: bool = True,
         retrieval: bool = False,
+        class_num: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(
@@ -185,17 +181,26 @@ class PPLCNetV2(nn.Layer):
             # that, so every feature must be multiplied by 1 - dropout_prob when not training.
             self.dropout = nn.Dropout(dropout_prob, mode="downscale_in_infer")
         self.flatten = nn.Flatten()
-        self.out_features = class_expand if use_last_conv else width
+        end = class_expand if use_last_conv else width
+        self.fc = nn.Linear(end, class_num) if class_num else nn.Identity()
+        self.map_channels = _STAGE_CHANNELS[1:]
+        self.map_strides = (4, 8, 16, 16 if retrieval else 32)
+        self._ends_with(end, class_num)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps images [b, 3, h, w] to features [b, out_features]."""
-        x = self.stem(x)
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Returns the outputs of the four stages."""
+        x, maps = self.stem(images), []
         for stage in self.stages:
             x = stage(x)
-        x = self.avg_pool(x)
+            maps.append(x)
+        return maps
+
+    def feature(self, last: Tensor) -> Tensor:
+        """Averages the last map, widens it, and drops some of it in training."""
+        x = self.avg_pool(last)
         if self.use_last_conv:
             x = self.dropout(self.act(self.last_conv(x)))
-        result: Tensor = self.flatten(x)
+        result: Tensor = self.fc(self.flatten(x))
         return result
 
     def re_parameterize(self) -> None:

@@ -7,12 +7,14 @@ Source: He et al., Deep Residual Learning for Image Recognition, 2016: the basic
 5 (left) and projection shortcuts (option B).
 """
 
-from typing import ClassVar
+from itertools import accumulate
+from operator import mul
 
 from paddle import Tensor, nn
 from paddle.nn import functional
 
 from toolkit.config.types import PositiveInt, PositiveIntList
+from toolkit.models.backbones.backbone import Backbone
 from toolkit.models.backbones.blocks import ConvBN
 
 
@@ -35,7 +37,7 @@ class BasicBlock(nn.Layer):
         return functional.relu(self.conv2(self.conv1(x)) + self.shortcut(x))
 
 
-class SmallResNet(nn.Layer):
+class SmallResNet(Backbone):
     """A stem, some stages of basic blocks, and global average pooling.
 
     The time a step takes is nearly all in the first stages: halve `widths` or raise
@@ -48,15 +50,9 @@ class SmallResNet(nn.Layer):
         stage_strides: stride of the first block of each stage, one number per stage.
         blocks_per_stage: residual blocks in each stage.
 
-    Attributes:
-        out_features: length of the feature, ``widths[-1]``.
-        ignored_weights: prefixes in official weight files to leave out: none, there are no such.
-
     Raises:
         ValueError: `widths` and `stage_strides` have different lengths.
     """
-
-    ignored_weights: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -83,9 +79,19 @@ class SmallResNet(nn.Layer):
         self.stages = nn.Sequential(*stages)
         self.pool = nn.AdaptiveAvgPool2D(1)
         self.flatten = nn.Flatten()
-        self.out_features = channels
+        self.map_channels = tuple(widths)
+        self.map_strides = tuple(accumulate(stage_strides, mul, initial=stem_stride))[1:]
+        self._ends_with(channels, class_num=0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps images [b, 3, h, w] to features [b, out_features]."""
-        features: Tensor = self.flatten(self.pool(self.stages(self.stem(x))))
-        return features
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Returns the output of every stage."""
+        x, maps = self.stem(images), []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def feature(self, last: Tensor) -> Tensor:
+        """Averages the last map."""
+        feature: Tensor = self.flatten(self.pool(last))
+        return feature

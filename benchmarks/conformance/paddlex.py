@@ -1,6 +1,6 @@
 """Opens an export with PaddleX 3.7.2 and with this toolkit, and compares the features.
 
-    python benchmarks/paddlex_parity.py [MODEL_DIR [IMAGE ...]] [--environment DIR]
+    python -m benchmarks.conformance.paddlex [MODEL_DIR [IMAGE ...]] [--environment DIR]
 
 Makes a virtual environment of its own in DIR (default: output/paddlex_parity/environment) with
 PaddleX, runs ``paddlex.create_model(name, model_dir).predict`` there and the toolkit's here, and
@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 OUTPUT = REPOSITORY / "output" / "paddlex_parity"
 PADDLEX = "3.7.2"
 # PaddleX says what else it wants when a predictor is made; for image features it is these.

@@ -1,0 +1,1 @@
+"""Side by side with the original: PaddleClas, PaddleX, and independent implementations."""
