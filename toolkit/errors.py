@@ -7,6 +7,7 @@ ToolkitError                  the user's input was wrong                        
 ├── WeightsError              a weight or state file: missing, hostile, unfitting
 ├── StorageError             a folder that cannot be written to, a disk that is full
 ├── FetchError                an address that cannot be reached, or gave wrong bytes
+├── ArchiveError              a tar archive that is damaged, or leads outside of its folder
 ├── ModelError                a model name or directory that cannot be opened
 ├── DeviceError               a device that is not there, or a malformed device string
 ├── ExtraError                an optional package is not installed; names the extra
@@ -55,7 +56,19 @@ class StorageError(ToolkitError):
 
 
 class FetchError(ToolkitError):
-    """An address could not be reached, or what it served is not what was expected."""
+    """An address could not be reached, or what it served is not what was expected.
+
+    Attributes:
+        reason: what happened, without the ways out.
+    """
+
+    def __init__(self, reason: str, ways_out: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason} {ways_out}".rstrip())
+
+
+class ArchiveError(ToolkitError):
+    """A tar archive is damaged, or holds links or paths that lead outside of its folder."""
 
 
 class ModelError(ToolkitError):

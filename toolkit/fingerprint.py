@@ -11,8 +11,18 @@ _BLOCK = 1 << 20
 
 
 def sha256_file(path: Path | str) -> str:
-    """Returns the SHA-256 of a file's bytes as 64 hex digits, reading it in blocks of 1 MiB."""
-    digest = hashlib.sha256()
+    """Returns the SHA-256 of a file's bytes as 64 hex digits."""
+    return digest_file(path, "sha256")
+
+
+def digest_file(path: Path | str, algorithm: str) -> str:
+    """Returns a checksum in hex, reading the file in blocks of 1 MiB.
+
+    Args:
+        path: the file.
+        algorithm: ``sha256``, or ``md5``, which proves nothing against an attacker.
+    """
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with Path(path).open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
