@@ -1,4 +1,4 @@
-"""Weight and state files: `.pdparams`, `.pdema`, `.pdopt`, `.pdstates`, `.safetensors`.
+"""Weight and state files: `.pdparams`, `.pdema`, `.pdopt`, `.pdstates`, `.safetensors`, exports.
 
 Paddle's files are pickles, and a pickle can run anything. These are read by a machine that can
 build arrays and plain containers and nothing else (`safe_pickle`), and written as a plain pickle
@@ -6,14 +6,17 @@ that `paddle.load` reads as well.
 """
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from toolkit.cards.inference_weights import read_inference_weights
 from toolkit.cards.pickled_arrays import RefusedError
 from toolkit.cards.safe_pickle import load
+from toolkit.cards.safetensors_files import read_safetensors, write_safetensors
+from toolkit.cards.weight_sources import find_weights
 from toolkit.errors import WeightsError
 from toolkit.storage import atomic_path
 
@@ -21,53 +24,14 @@ from toolkit.storage import atomic_path
 _NAME_TABLE = "StructuredToParameterName@@"
 _SLICES = "UnpackBigParamInfor@@"
 _PROTOCOL = 4
-_SUFFIXES = (".pdparams", ".pdema", ".safetensors")
-_BRAIN_FLOAT = "<u2"  # numpy has no such type; the bit patterns are kept
-_SAFETENSORS_TYPES = {
-    "BOOL": "?",
-    "U8": "u1",
-    "I8": "i1",
-    "U16": "<u2",
-    "I16": "<i2",
-    "U32": "<u4",
-    "I32": "<i4",
-    "U64": "<u8",
-    "I64": "<i8",
-    "F16": "<f2",
-    "F32": "<f4",
-    "F64": "<f8",
-    "BF16": _BRAIN_FLOAT,
-}
-
-
-def find_weights(path: Path | str) -> Path:
-    """Returns the weight file that `path` names, with or without its suffix.
-
-    The folder of a checkpoint names the file that is called like the folder.
-
-    Raises:
-        WeightsError: there is none.
-    """
-    given = Path(path)
-    if given.is_dir():
-        given = given / given.name
-    if given.is_file():
-        return given
-    for suffix in _SUFFIXES:
-        candidate = given.with_name(given.name + suffix)
-        if candidate.is_file():
-            return candidate
-    tried = "" if given.suffix in _SUFFIXES else f" (nor with {', '.join(_SUFFIXES)} behind it)"
-    raise WeightsError(
-        f"No weights at {given}: no such file{tried}. Give the path of a weight file."
-    )
 
 
 def read_weights(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:
     """Reads the parameters and buffers of a network.
 
     Args:
-        path: a `.pdparams`, `.pdema` or `.safetensors` file; the suffix may be left out.
+        path: a `.pdparams`, `.pdema` or `.safetensors` file, the `.pdiparams` of an inference
+            model, or whatever else `find_weights` understands.
 
     Returns:
         Structured name -> array. bfloat16 stays what the file holds: uint16 bit patterns.
@@ -76,12 +40,11 @@ def read_weights(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:
         WeightsError: the file is missing, damaged, holds more than arrays, or tries to run code.
     """
     file = find_weights(path)
-    state = _read_safetensors(file) if file.suffix == ".safetensors" else read_state(file)
-    if _SLICES in state:
-        raise WeightsError(
-            f"{file}: its large arrays are cut in slices, as paddle.save does below protocol 4. "
-            f"Save it again with paddle.save(..., protocol=4)."
-        )
+    if file.suffix == ".safetensors":
+        return read_safetensors(file)
+    if file.suffix == ".pdiparams":
+        return read_inference_weights(file)
+    state = _joined(read_state(file), file)
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, np.ndarray):
             raise WeightsError(
@@ -120,6 +83,26 @@ def read_state(path: Path | str) -> dict[Any, Any]:
     return state
 
 
+def write_weights(path: Path | str, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Writes the parameters and buffers of a network atomically, in the format of the suffix.
+
+    Args:
+        path: ends in `.safetensors` or `.pdparams`.
+        weights: structured name -> array; uint16 stands for bfloat16.
+
+    Raises:
+        ValueError: another suffix.
+        TypeError: a value is no array of numbers.
+    """
+    file = Path(path)
+    if file.suffix not in (".safetensors", ".pdparams"):
+        raise ValueError(f"{file}: weights are written as .safetensors or .pdparams.")
+    if file.suffix == ".safetensors":
+        write_safetensors(file, weights)
+    else:
+        write_state(file, weights)
+
+
 def write_state(path: Path | str, mapping: Mapping[str, Any]) -> None:
     """Writes arrays and plain containers atomically, as a pickle that `paddle.load` reads.
 
@@ -129,6 +112,25 @@ def write_state(path: Path | str, mapping: Mapping[str, Any]) -> None:
     _check_plain(mapping, "")
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         pickle.dump(dict(mapping), file, protocol=_PROTOCOL)
+
+
+def _joined(state: dict[Any, Any], file: Path) -> dict[Any, Any]:
+    """Joins arrays that `paddle.save` has cut: below protocol 4, those of more than 1 GiB.
+
+    The table of slices maps each name to its shape and the names of its pieces, in their order.
+    """
+    table = state.pop(_SLICES, {})
+    try:
+        for name, entry in table.items():
+            pieces = [state.pop(piece) for piece in entry["slices"]]
+            shape = tuple(entry["OriginShape"])
+            state[name] = np.concatenate(pieces).reshape(shape)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{file}: its large arrays are cut in slices that cannot be joined ({error}). Save it "
+            "again with paddle.save(..., protocol=4)."
+        ) from error
+    return state
 
 
 def _check_plain(value: Any, place: str) -> None:
@@ -143,23 +145,3 @@ def _check_plain(value: Any, place: str) -> None:
             raise TypeError(f"state{place} is an array of {value.dtype}; only numbers are written.")
     elif not isinstance(value, str | bytes | int | float | None):
         raise TypeError(f"state{place} is a {type(value).__name__}; it cannot be written.")
-
-
-def _read_safetensors(file: Path) -> dict[str, np.ndarray[Any, Any]]:
-    from safetensors import SafetensorError, deserialize
-
-    parse: Callable[[bytes], list[tuple[str, dict[str, Any]]]] = deserialize
-    try:
-        entries = parse(file.read_bytes())
-    except OSError as error:
-        raise WeightsError(f"Cannot read {file}: {error.strerror}.") from error
-    except SafetensorError as error:
-        raise WeightsError(f"{file} is no whole safetensors file: {error}.") from error
-    weights = {}
-    for name, entry in entries:
-        kind = _SAFETENSORS_TYPES.get(entry["dtype"])
-        if kind is None:
-            known = ", ".join(sorted(_SAFETENSORS_TYPES))
-            raise WeightsError(f"{file}: {name!r} is of type {entry['dtype']}; known: {known}.")
-        weights[name] = np.frombuffer(entry["data"], kind).reshape(entry["shape"]).copy()
-    return weights
