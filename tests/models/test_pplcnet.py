@@ -35,13 +35,28 @@ def test_number_of_parameters_is_the_published_one(name):
     assert round((trained + classifier) / 1e6, 2) == MILLIONS[name]
 
 
-def test_equals_paddleclas_on_the_same_weights(golden, conformance):
-    backbone = PPLCNet(0.25)
-    conformance.fill(backbone)
-    backbone.eval()
-    features = backbone(paddle.to_tensor(conformance.seeded_images())).numpy()
-    expected = golden["PPLCNet_x0_25"]
-    assert np.abs(features - expected).max() / np.abs(expected).max() < 1e-5
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("TinyPPLCNet", {}),
+        ("TinyPPLCNet logits", {"class_num": 7}),
+        ("TinyPPLCNet tanh", {"class_num": 7, "tanh": True}),
+    ],
+)
+def test_equals_paddleclas_on_the_same_weights(name, options, distance_to_golden):
+    assert distance_to_golden(BACKBONES.build("TinyPPLCNet", **options), name) <= 1e-5
+
+
+def test_the_tanh_form_ends_with_the_tangent_of_the_classifier_under_official_names():
+    backbone = BACKBONES.build("PPLCNet_x2_5_Tanh", class_num=48)
+    assert backbone.out_features == 48
+    ends = {name for name in backbone.state_dict() if name.startswith("fc.")}
+    assert ends == {"fc.origin_layer.weight", "fc.origin_layer.bias"}
+    assert backbone.ignored_weights == ()
+    bare = BACKBONES.build("TinyPPLCNet", tanh=True)
+    bare.eval()
+    assert float(bare(100 * paddle.randn([2, 3, 32, 32])).abs().max()) <= 1.0
+    assert bare.ignored_weights == ("fc.",)
 
 
 def test_dropout_scales_features_when_not_training():

@@ -42,6 +42,42 @@ def test_equals_paddleclas_on_the_same_weights_fused_or_not(golden, conformance)
     assert np.abs(backbone(images).numpy() - expected).max() / largest < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("end", "options"),
+    [("", {}), (" logits", {"class_num": 7}), (" hardswish", {"act": "hardswish"})],
+)
+def test_the_tiny_size_equals_paddleclas(end, options, golden, conformance):
+    backbone = randomise(BACKBONES.build("TinyPPLCNetV2", **options), conformance)
+    images = paddle.to_tensor(conformance.seeded_images())
+    expected = golden[f"TinyPPLCNetV2{end}"]
+    assert np.abs(backbone(images).numpy() - expected).max() / np.abs(expected).max() < 1e-5
+    if not end:
+        backbone.re_parameterize()
+        expected = golden["TinyPPLCNetV2 fused"]
+        assert np.abs(backbone(images).numpy() - expected).max() / np.abs(expected).max() < 1e-5
+
+
+# Channels of the stages by hand: multiples of 128 to 1024 times the scale.
+@pytest.mark.parametrize(
+    ("name", "channels", "depths"),
+    [
+        ("PPLCNetV2_small", (96, 192, 384, 768), (2, 2, 4, 2)),
+        ("PPLCNetV2_base", (128, 256, 512, 1024), (2, 2, 6, 2)),
+        ("PPLCNetV2_large", (160, 320, 640, 1280), (2, 2, 8, 2)),
+    ],
+)
+def test_the_sizes_differ_in_width_and_depth(name, channels, depths):
+    backbone = BACKBONES.build(name)
+    assert backbone.map_channels == channels
+    assert tuple(len(stage) for stage in backbone.stages) == depths
+    assert backbone.out_features == 1280
+
+
+def test_there_are_four_depths():
+    with pytest.raises(ValueError, match=r"depths needs 4 numbers.*got 2: \[1, 2\]"):
+        PPLCNetV2(depths=[1, 2])
+
+
 @pytest.mark.parametrize("retrieval", [False, True])
 def test_fusing_the_branches_keeps_the_features(retrieval, conformance):
     backbone = randomise(PPLCNetV2(retrieval=retrieval, class_expand=64), conformance)

@@ -1,1 +1,1 @@
-"""One file a family; toolkit/registry.py has the names."""
+"""One file a family; toolkit/registry/backbones.py has the names."""

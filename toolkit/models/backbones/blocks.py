@@ -88,20 +88,23 @@ class SqueezeExcite(nn.Layer):
         channels: channels of input and output.
         gate: the last activation, a layer with values in [0, 1].
         reduction: how many times narrower the hidden layer is.
+        activation: of the hidden layer, a name of ACTIVATIONS.
 
     Source: Hu et al., Squeeze-and-Excitation Networks, 2018, equations 2 to 4.
     """
 
-    def __init__(self, channels: int, gate: nn.Layer, reduction: int = 4) -> None:
+    def __init__(
+        self, channels: int, gate: nn.Layer, reduction: int = 4, *, activation: str = "relu"
+    ) -> None:
         super().__init__()
         self.avg_pool = nn.AdaptiveAvgPool2D(1)
         self.conv1 = nn.Conv2D(channels, channels // reduction, 1)
-        self.relu = nn.ReLU()
+        self.act = build_activation(activation)
         self.conv2 = nn.Conv2D(channels // reduction, channels, 1)
         self.gate = gate
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [b, channels, h, w] to the same shape."""
-        squeezed = self.relu(self.conv1(self.avg_pool(x)))
+        squeezed = self.act(self.conv1(self.avg_pool(x)))
         result: Tensor = x * self.gate(self.conv2(squeezed))
         return result

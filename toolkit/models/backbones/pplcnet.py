@@ -85,6 +85,9 @@ class PPLCNet(Backbone):
         stride_list: strides of the first convolution and of the first block of ``blocks3`` to
             ``blocks6``, five numbers; None means 2 everywhere (a map 32 times smaller).
         class_num: classes of the ImageNet classifier; 0 ends at the feature.
+        tanh: end with a hyperbolic tangent, for embeddings that are to be reduced to their signs.
+            The embedding is then the classifier's output, so `class_num` is its length (0: the
+            tangent of the feature itself).
 
     Raises:
         ValueError: `stride_list` does not hold five numbers, or `act` is unknown.
@@ -92,7 +95,7 @@ class PPLCNet(Backbone):
 
     classifier = ("fc.",)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each option of the network
         self,
         scale: PositiveFloat,
         *,
@@ -102,6 +105,7 @@ class PPLCNet(Backbone):
         act: Literal["hardswish", "relu", "relu6"] = "hardswish",
         stride_list: PositiveIntList | None = None,
         class_num: NonNegativeInt = 0,
+        tanh: bool = False,
     ) -> None:
         super().__init__()
         strides = [2, 2, 2, 2, 2] if stride_list is None else stride_list
@@ -124,7 +128,8 @@ class PPLCNet(Backbone):
             self.dropout = nn.Dropout(dropout_prob, mode="downscale_in_infer")
         self.flatten = nn.Flatten()
         end = class_expand if use_last_conv else width
-        self.fc = nn.Linear(end, class_num) if class_num else nn.Identity()
+        last: nn.Layer = nn.Linear(end, class_num) if class_num else nn.Identity()
+        self.fc = _TanhOf(last) if tanh else last
         widths = [blocks[-1][2] for blocks in _STAGES.values()]
         self.map_channels = tuple(round_channels(channels * scale) for channels in widths)
         self.map_strides = tuple(accumulate(strides, mul))
@@ -144,6 +149,19 @@ class PPLCNet(Backbone):
         if self.use_last_conv:
             x = self.dropout(self.act(self.last_conv(x)))
         result: Tensor = self.fc(self.flatten(x))
+        return result
+
+
+class _TanhOf(nn.Layer):
+    """A layer followed by a hyperbolic tangent, under the name that official files give it."""
+
+    def __init__(self, origin_layer: nn.Layer) -> None:
+        super().__init__()
+        self.origin_layer = origin_layer
+        self.tanh = nn.Tanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.tanh(self.origin_layer(x))
         return result
 
 
