@@ -36,12 +36,13 @@ fix: $(TOOLS)  ## format, and mend what ruff can mend
 bench: $(RUNTIME)  ## images/s of check_dataset, train and predict beside plain loops
 	$(BIN)/python -m benchmarks.throughput
 
-conformance: $(RUNTIME)  ## networks against PaddleClas, and the export against PaddleX
+conformance: $(RUNTIME)  ## networks against PaddleClas, TF-slim and Keras; exports against PaddleX
 	$(BIN)/python -m benchmarks.conformance.paddleclas
+	$(BIN)/python -m benchmarks.conformance.oracles
 	$(BIN)/python -m benchmarks.conformance.paddlex
 
 docs: $(RUNTIME)  ## write the generated pages of docs/
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 lock:  ## choose versions anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \

@@ -11,13 +11,20 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLKIT_MODULES = ("annotated-types", "numpy")
 
 
-def python_of(name: str, wanted: Sequence[str], *, without_their_pins: Sequence[str] = ()) -> Path:
+def python_of(
+    name: str,
+    wanted: Sequence[str],
+    *,
+    without_their_pins: Sequence[str] = (),
+    constrained: bool = True,
+) -> Path:
     """Returns the interpreter of an environment, made and filled when it is not there.
 
     Args:
         name: folder of the environment below output/conformance.
-        wanted: requirements, installed within this repository's constraints.
+        wanted: requirements.
         without_their_pins: requirements installed after them, alone.
+        constrained: keep `wanted` within this repository's constraints.
     """
     environment = REPOSITORY / "output" / "conformance" / name
     folder = "Scripts" if os.name == "nt" else "bin"
@@ -28,7 +35,7 @@ def python_of(name: str, wanted: Sequence[str], *, without_their_pins: Sequence[
     print(f"making the environment {environment.relative_to(REPOSITORY)} ...", flush=True)
     venv.create(environment, with_pip=True)
     install = [str(python), "-m", "pip", "install", "--quiet"]
-    constraints = ["--constraint", str(REPOSITORY / "constraints.txt")]
+    constraints = ["--constraint", str(REPOSITORY / "constraints.txt")] if constrained else []
     subprocess.run([*install, *constraints, *wanted], check=True)
     for requirement in without_their_pins:
         subprocess.run([*install, "--no-deps", requirement], check=True)

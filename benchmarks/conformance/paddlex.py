@@ -1,21 +1,22 @@
-"""Opens an export with PaddleX 3.7.2 and with this toolkit, and compares the features.
+"""Opens inference models with PaddleX 3.7.2 and with this toolkit, and compares the features.
 
-    python -m benchmarks.conformance.paddlex [MODEL_DIR [IMAGE ...]] [--environment DIR]
+    python -m benchmarks.conformance.paddlex [MODEL_DIR [IMAGE ...]]
 
-Makes a virtual environment of its own in DIR (default: output/paddlex_parity/environment) with
-PaddleX, runs ``paddlex.create_model(name, model_dir).predict`` there and the toolkit's here, and
-prints a line an image: the cosine of PaddleX's feature with ours, one by one and in a batch. It
-exits with 1 when one is below 1 - 1e-5.
+Without MODEL_DIR it writes some models: this toolkit's exports of PP-ShiTuV2_rec and of
+PP-ShiTuV2_rec_CLIP_vit_base, and the exports that PaddleClas's own networks give under Paddle 3
+(inference.json) and under Paddle 2 (inference.pdmodel), all with random weights, which are as good
+for a comparison as trained ones. Without IMAGE it draws some, of every kind that both can read.
 
-Without IMAGE it draws some, of every kind that both can read; without MODEL_DIR it exports a
-PP-ShiTuV2_rec with random weights, which is as good for a comparison as trained ones.
+Each peer runs in a virtual environment of its own under output/conformance. PaddleX resizes every
+picture bilinear, so this toolkit does too (``resize="bilinear"``). A line a model and image: the
+cosine of PaddleX's feature with ours, one by one and in a batch. The exit code is 1 when one is
+below 1 - 1e-6.
 """
 
 import argparse
 import os
-import subprocess
+import shutil
 import sys
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.conformance import paddleclas
+from benchmarks.conformance.environments import REPOSITORY, python_of, run_inside
+from benchmarks.conformance.paddleclas_exports import GAINS
+from benchmarks.conformance.seeded import fill
+
 Array = npt.NDArray[Any]
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-OUTPUT = REPOSITORY / "output" / "paddlex_parity"
+OUTPUT = REPOSITORY / "output" / "conformance" / "paddlex_parity"
 PADDLEX = "3.7.2"
-# PaddleX says what else it wants when a predictor is made; for image features it is these.
-MODULES = ["opencv-contrib-python", "pypdfium2"]
-LOWEST_COSINE = 1 - 1e-5
+# What it imports for image features. Its own list also pins versions that ours differ from.
+MODULES = [
+    *("aistudio-sdk", "chardet", "colorlog", "filelock", "huggingface-hub", "modelscope"),
+    *("opencv-contrib-python", "pandas", "pillow", "prettytable", "py-cpuinfo", "pydantic"),
+    *("pypdfium2", "pyyaml", "requests", "ruamel.yaml", "ujson"),
+]
+# The last Paddle that writes inference.pdmodel, and what goes with it.
+PADDLE_2 = [
+    *("paddlepaddle==2.6.2", "numpy<2", "opencv-python-headless<5", "setuptools"),
+    *("annotated-types", "pyyaml", "requests", "scikit-learn", "six", "tqdm"),
+]
+CLIP = "PP-ShiTuV2_rec_CLIP_vit_base"
+LOWEST_COSINE = 1 - 1e-6
 BATCH_SIZE = 4
 
 
@@ -39,36 +54,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model_dir", nargs="?", type=Path, help="folder of an exported model")
     parser.add_argument("images", nargs="*", type=Path, help="pictures to compare on")
-    parser.add_argument("--environment", type=Path, help="folder of the virtual environment")
-    parser.add_argument("--inside", metavar="NAME", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.inside:
-        return run_paddlex(arguments.inside, arguments.model_dir, arguments.images)
-    model_dir = arguments.model_dir or export_random(OUTPUT / "model")
     images = arguments.images or draw_images(OUTPUT / "images")
-    return compare(model_dir, images, arguments.environment or OUTPUT / "environment")
+    if arguments.model_dir is not None:
+        models = {str(arguments.model_dir): arguments.model_dir}
+    else:
+        models = {
+            **{f"{name}, our export": our_export(name) for name in ("PP-ShiTuV2_rec", CLIP)},
+            **paddleclas_exports(),
+        }
+    theirs = paddlex_features(list(models.values()), images)
+    failures = sum(
+        compare(label, folder, images, feature)
+        for (label, folder), feature in zip(models.items(), theirs, strict=True)
+    )
+    print(f"{len(models)} models, {failures} with a cosine below 1 - 1e-6")
+    return 1 if failures else 0
 
 
-def compare(model_dir: Path, images: Sequence[Path], environment: Path) -> int:
-    """Prints the table and returns the exit code."""
-    sys.path.insert(0, str(REPOSITORY))
-    import paddle
-
+def compare(label: str, folder: Path, images: Sequence[Path], theirs: Array) -> bool:
+    """Prints the lines of a model, and returns whether it differs."""
     from toolkit import create_model
 
-    model = create_model(model_dir, device="cpu")
+    model = create_model(folder, device="cpu", resize="bilinear")
     ours = [
         np.stack([result["feature"] for result in model.predict(list(images), batch_size=size)])
         for size in (1, BATCH_SIZE)
     ]
-    python = python_of(environment, paddle.version.full_version)
-    command = [str(python), "-W", "ignore", __file__, "--inside", model.model_name]
-    quiet = os.environ | {"PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
-    subprocess.run([*command, str(model_dir), *map(str, images)], env=quiet, check=True)
-    theirs = np.load(OUTPUT / "paddlex.npy")
     cosines = np.stack([(theirs * feature).sum(axis=1) for feature in ours], axis=1)
+    print(f"\n{label}, {theirs.shape[1]} values, PaddleX {PADDLEX} beside this toolkit")
     width = max(len(image.name) for image in images)
-    print(f"{model.model_name}, {theirs.shape[1]} values, PaddleX {PADDLEX} beside this toolkit")
     print(f"{'image':<{width}}  one by one  in batches of {BATCH_SIZE}")
     for image, (single, batch) in zip(images, cosines, strict=True):
         print(f"{image.name:<{width}}  {single:.8f}  {batch:.8f}")
@@ -76,52 +91,65 @@ def compare(model_dir: Path, images: Sequence[Path], environment: Path) -> int:
     others = (theirs @ theirs.T)[~np.eye(len(theirs), dtype=bool)]
     print(f"two different images: {others.min(initial=1):.8f} to {others.max(initial=-1):.8f}")
     lowest = float(cosines.min())
-    passed = lowest >= LOWEST_COSINE
-    print(f"lowest cosine {lowest:.8f}: {'the same' if passed else 'DIFFERENT'}")
-    return 0 if passed else 1
+    same = lowest >= LOWEST_COSINE
+    print(f"lowest cosine {lowest:.8f}: {'the same' if same else 'DIFFERENT'}", flush=True)
+    return not same
 
 
-def run_paddlex(model_name: str, model_dir: Path, images: Sequence[Path]) -> int:
-    """Computes PaddleX's features, in its environment, and stores them for `compare`."""
-    import paddlex
-
-    model = paddlex.create_model(model_name, model_dir=str(model_dir), device="cpu")
-    # One by one: since 3.5 a result's feature is the matrix of its whole batch.
-    results = [next(iter(model.predict(str(image), batch_size=1))) for image in images]
-    features = [np.asarray(result["feature"], dtype=np.float64).reshape(-1) for result in results]
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    np.save(OUTPUT / "paddlex.npy", np.stack(features))
-    return 0
-
-
-def export_random(folder: Path) -> Path:
-    """Exports PP-ShiTuV2_rec with random weights and batch norms that have seen something."""
-    sys.path.insert(0, str(REPOSITORY))
-    import paddle
-
-    from toolkit.data.transforms.geometry import ResizeImage
-    from toolkit.data.transforms.pipeline import Pipeline
-    from toolkit.data.transforms.tensor import NormalizeImage, ToCHWImage
-    from toolkit.inference.export import export_inference
-    from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2
-    from toolkit.models.necks import BNNeck
-    from toolkit.models.recognizer import Recognizer
-
-    paddle.seed(0)
-    network = Recognizer(PPLCNetV2(class_expand=512, retrieval=True), BNNeck(512))
-    network.train()
-    rng = np.random.default_rng(0)
-    for _ in range(8):
-        images = rng.standard_normal((4, 3, 224, 224), dtype=np.float32)
-        network.embed(paddle.to_tensor(images * rng.uniform(0.5, 2) + rng.uniform(-1, 1)))
-    pipeline = Pipeline([ResizeImage(224), NormalizeImage(), ToCHWImage()])
-    export_inference(
-        network,
-        folder,
-        model_name="PP-ShiTuV2_rec",
-        image_size=(224, 224),
-        transform_ops=pipeline.describe(),
+def paddlex_features(models: Sequence[Path], images: Sequence[Path]) -> list[Array]:
+    """Returns PaddleX's features [images, values] of each model."""
+    python = python_of(
+        "paddlex",
+        ["paddlepaddle>=3.0,<4", *MODULES],
+        without_their_pins=[f"paddlex=={PADDLEX}"],
     )
+    os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"
+    result = OUTPUT / "paddlex.npz"
+    arguments = [str(result), "--models", *map(str, models), "--images", *map(str, images)]
+    _run(python, "benchmarks.conformance.paddlex_features", arguments)
+    with np.load(result) as features:
+        return [features[str(number)] for number in range(len(models))]
+
+
+def paddleclas_exports() -> dict[str, Path]:
+    """Writes what PaddleClas's networks give, and returns label -> folder."""
+    exports = {}
+    writers = [("inference.json", paddleclas.environment)]
+    if sys.version_info < (3, 13):
+        writers.append(("inference.pdmodel", _paddle_2))
+    else:
+        print("Paddle 2 has no wheel for this Python; inference.pdmodel is left out")
+    for graph, environment in writers:
+        python = environment()
+        for name in ("PP-ShiTuV2_rec", CLIP):
+            folder = _empty(OUTPUT / f"{name}_{Path(graph).suffix[1:]}")
+            _run(python, "benchmarks.conformance.paddleclas_exports", [name, str(folder)])
+            if not (folder / graph).is_file():
+                raise SystemExit(f"PaddleClas wrote no {graph} into {folder}.")
+            exports[f"{name}, PaddleClas's export, {graph}"] = folder
+    return exports
+
+
+def _paddle_2() -> Path:
+    return python_of(
+        "paddle2",
+        PADDLE_2,
+        without_their_pins=[f"paddleclas=={paddleclas.VERSION}"],
+        constrained=False,
+    )
+
+
+def our_export(name: str) -> Path:
+    """Exports a model with random weights, with the transforms of its card's recipe."""
+    from toolkit.build.embedding import build_exporter
+    from toolkit.build.model import build_recognizer
+    from toolkit.config.load import load_config
+
+    config = load_config(REPOSITORY / "configs" / "general_recognition" / f"{name}.yaml")
+    network = build_recognizer(config.Arch, num_classes=None)
+    fill(network, GAINS[name])
+    folder = _empty(OUTPUT / f"{name}_ours")
+    build_exporter(config, network)(folder)
     return folder
 
 
@@ -146,17 +174,16 @@ def draw_images(folder: Path) -> list[Path]:
     return [folder / name for name, _, _ in kinds]
 
 
-def python_of(environment: Path, paddle_version: str) -> Path:
-    """Returns the interpreter of a virtual environment, made and filled when it is not there."""
-    folder = "Scripts" if os.name == "nt" else "bin"
-    python = environment / folder / ("python.exe" if os.name == "nt" else "python")
-    finished = environment / "installed"
-    if not finished.exists():
-        venv.create(environment, with_pip=True)
-        wanted = [f"paddlex=={PADDLEX}", f"paddlepaddle=={paddle_version}", *MODULES]
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
-        finished.touch()
-    return python
+def _empty(folder: Path) -> Path:
+    """Makes a new folder: files of an earlier run would be taken for this one's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _run(python: Path, module: str, arguments: Sequence[str]) -> None:
+    if run_inside(python, module, arguments):
+        raise SystemExit(f"{module} failed; its own message stands above.")
 
 
 if __name__ == "__main__":

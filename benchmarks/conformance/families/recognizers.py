@@ -9,24 +9,21 @@ GOLDEN: tuple[str, ...] = ()
 
 
 def compare(table: Comparison, arch: Any) -> None:
-    """Compares PP-ShiTu V1 and V2: embeddings, logits, and V1's logits in training."""
+    """Compares PP-ShiTu V1 and V2, and the neck and head of vehicle models, training included."""
     from toolkit.models import heads, necks
     from toolkit.models.backbones.pplcnet import PPLCNet
     from toolkit.models.backbones.pplcnet_v2 import PPLCNetV2
     from toolkit.models.recognizer import Recognizer
 
     margin = {"name": "ArcMargin", "embedding_size": 512, "class_num": 10, "margin": 0.2}
-    # Dropout draws at random, so the network that is compared in training has none.
     theirs = arch.RecModel(
-        Backbone={"name": "PPLCNet_x2_5", "dropout_prob": 0.0},
+        Backbone={"name": "PPLCNet_x2_5"},
         BackboneStopLayer={"name": "flatten"},
         Neck={"name": "FC", "embedding_size": 1280, "class_num": 512},
         Head=margin | {"scale": 30},
     )
-    ours = Recognizer(
-        PPLCNet(2.5, dropout_prob=0.0), necks.FC(1280, 512), heads.ArcMargin(512, 10, 0.2, 30.0)
-    )
-    compare_recognizer(table, "PP-ShiTu V1", ours, theirs, train=True)
+    ours = Recognizer(PPLCNet(2.5), necks.FC(1280, 512), heads.ArcMargin(512, 10, 0.2, 30.0))
+    compare_recognizer(table, "PP-ShiTu V1", ours, theirs)
 
     theirs = arch.RecModel(
         Backbone={"name": "PPLCNetV2_base_ShiTu", "class_expand": 512},
@@ -39,26 +36,47 @@ def compare(table: Comparison, arch: Any) -> None:
         necks.BNNeck(512),
         heads.FC(512, 10, bias=False),
     )
-    compare_recognizer(table, "PP-ShiTu V2", ours, theirs, train=False)
+    compare_recognizer(table, "PP-ShiTu V2", ours, theirs)
+
+    theirs = arch.RecModel(
+        Backbone={"name": "PPLCNet_x0_25", "use_last_conv": False},
+        BackboneStopLayer={"name": "avg_pool"},
+        Neck={"name": "VehicleNeck", "in_channels": 128, "out_channels": 64},
+        Head=margin | {"name": "CircleMargin", "embedding_size": 64, "margin": 0.35, "scale": 64},
+    )
+    ours = Recognizer(
+        PPLCNet(0.25, use_last_conv=False),
+        necks.VehicleNeck(128, 64),
+        heads.CircleMargin(64, 10, 0.35, 64.0),
+    )
+    compare_recognizer(table, "VehicleNeck, CircleMargin", ours, theirs)
 
 
 def compare_recognizer(
-    table: Comparison, name: str, ours: Any, theirs: Any, *, train: bool, side: int = 64
+    table: Comparison,
+    name: str,
+    ours: Any,
+    theirs: Any,
+    *,
+    gain: float = 1.0,
 ) -> None:
-    """Compares embeddings and logits, in evaluation and, if `train`, in training."""
+    """Compares embeddings and logits, in evaluation and in training."""
     import paddle
 
-    images = paddle.to_tensor(seeded_images(batch=4, side=side))
+    images = paddle.to_tensor(seeded_images(batch=4))
     labels = paddle.to_tensor([0, 3, 5, 9])
     tensors = table.states(ours, theirs)
     for network in (ours, theirs):
-        fill(network)
+        fill(network, gain)
         network.eval()
     left, right = ours(images, labels), theirs(images, labels.unsqueeze(1))
     for key in ("features", "logits"):
         table.line(f"{name} {key}", tensors, left[key], right[key])
-    if train:
-        ours.train()
-        theirs.train()
-        left, right = ours(images, labels), theirs(images, labels.unsqueeze(1))
-        table.line(f"{name} training logits", tensors, left["logits"], right["logits"])
+    for network in (ours, theirs):
+        network.train()
+        for layer in network.sublayers():
+            # Dropout draws at random.
+            if isinstance(layer, paddle.nn.Dropout):
+                layer.p = 0.0
+    left, right = ours(images, labels), theirs(images, labels.unsqueeze(1))
+    table.line(f"{name} training logits", tensors, left["logits"], right["logits"])
