@@ -12,12 +12,16 @@ class Recognizer(nn.Layer):
     """Backbone, neck and head as one network.
 
     Args:
-        backbone: maps images [b, 3, h, w] to [b, d0]; has ``out_features``.
-        neck: maps [b, d0] to the embedding [b, d]; without one the backbone's output is it.
+        backbone: maps images [b, 3, h, w] to [b, d0]; has ``out_features``, and ``maps`` where the
+            neck reads maps.
+        neck: maps what its ``reads`` says (the feature, when it says nothing) to the embedding
+            [b, d]; without one the backbone's feature is the embedding.
         head: maps embeddings and labels to logits [b, c]; only training needs it.
 
     Attributes:
         out_features: length of the embedding.
+        output_sizes: lengths of ``features`` and ``backbone`` in what `forward` gives.
+        outputs: names of all that `forward` gives.
     """
 
     def __init__(
@@ -29,6 +33,10 @@ class Recognizer(nn.Layer):
         self.head = head
         last: nn.Layer = backbone if neck is None else neck
         self.out_features: int = last.out_features
+        pooled = getattr(neck, "reads", "feature") != "feature"
+        width: int = backbone.map_channels[-1] if pooled else backbone.out_features
+        self.output_sizes = {"features": self.out_features, "backbone": width}
+        self.outputs = ("backbone", "features", *(() if head is None else ("logits",)))
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Computes everything that a loss may read.
@@ -38,23 +46,20 @@ class Recognizer(nn.Layer):
             labels: class indices [b], int64, for heads with a margin.
 
         Returns:
-            ``backbone``: the backbone's feature; ``features``: the embedding, not normalised;
-            ``logits``, if there is a head.
+            ``backbone``: the backbone's feature or, with a neck that reads maps, the mean of the
+            last map over its places (what follows the maps in the backbone is not run then);
+            ``features``: the embedding, not normalised; ``logits``, if there is a head.
         """
-        raw = self.backbone(images)
-        features = raw if self.neck is None else self.neck(raw)
-        outputs = {"backbone": raw, "features": features}
+        read = self._read(images)
+        features = self._embedding(read)
+        outputs = {"backbone": _pooled(read), "features": features}
         if self.head is not None:
             outputs["logits"] = self.head(features, labels)
         return outputs
 
     def embed(self, images: Tensor) -> Tensor:
         """Returns the embeddings [b, out_features], not normalised, without running the head."""
-        raw: Tensor = self.backbone(images)
-        if self.neck is None:
-            return raw
-        features: Tensor = self.neck(raw)
-        return features
+        return self._embedding(self._read(images))
 
     def re_parameterize(self) -> None:
         """Fuses in place what the backbone can fuse for deployment; the embeddings stay.
@@ -64,3 +69,23 @@ class Recognizer(nn.Layer):
         fuse = getattr(self.backbone, "re_parameterize", None)
         if fuse is not None:
             fuse()
+
+    def _read(self, images: Tensor) -> Tensor | list[Tensor]:
+        """Runs the backbone, once, up to what the neck reads."""
+        reads = getattr(self.neck, "reads", "feature")
+        result: Tensor | list[Tensor]
+        if reads == "feature":
+            result = self.backbone(images)
+            return result
+        result = self.backbone.maps(images)
+        return result[-1] if reads == "last_map" else result
+
+    def _embedding(self, read: Tensor | list[Tensor]) -> Tensor:
+        embedding: Tensor = _pooled(read) if self.neck is None else self.neck(read)
+        return embedding
+
+
+def _pooled(read: Tensor | list[Tensor]) -> Tensor:
+    """Returns what a neck read as one feature: itself, or the mean of the last map."""
+    last = read[-1] if isinstance(read, list) else read
+    return last.mean([2, 3]) if last.ndim == 4 else last
