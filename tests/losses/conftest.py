@@ -29,3 +29,19 @@ def check_gradient():
         np.testing.assert_allclose(tensor.grad.numpy(), expected, atol=tolerance)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def metric_learning_batch():
+    """The batch that pytorch-metric-learning was asked about; the tests say what it answered."""
+    rng = np.random.default_rng(20)
+    labels = np.array([0, 1, 0, 2, 1, 2, 0, 1])
+    return rng.normal(0, 1, (3, 6))[labels] + rng.normal(0, 1, (8, 6)), labels
+
+
+@pytest.fixture(scope="session")
+def metric_learning_proxies():
+    """The proxies of four classes that go with the batch."""
+    rng = np.random.default_rng(20)
+    rng.normal(0, 1, (11, 6))  # the batch's own draws
+    return rng.normal(0, 1, (4, 6))

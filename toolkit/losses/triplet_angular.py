@@ -2,20 +2,15 @@
 
 from typing import Literal
 
-import paddle
-from paddle import Tensor, nn
+from paddle import Tensor
 from paddle.nn import functional
 
 from toolkit.config.types import Cosine, NonNegativeFloat
-from toolkit.losses.outputs import read_output
-from toolkit.losses.pairs import positive_and_negative_pairs, unit_rows
-
-# Stands for "no such pair": further than any similarity, so that every hinge below is 0 and
-# passes no gradient.
-_NO_PAIR = 1e9
+from toolkit.losses.metric_loss import PairLoss
+from toolkit.losses.pairs import largest, mean_over, smallest
 
 
-class TripletAngularMarginLoss(nn.Layer):
+class TripletAngularMarginLoss(PairLoss):
     """Asks that the least similar positive beats the most similar negative by a margin.
 
     It works on any batch: an anchor without a positive or without a negative counts for nothing,
@@ -48,41 +43,24 @@ class TripletAngularMarginLoss(nn.Layer):
         an_value: Cosine = 0.5,
         feature_from: Literal["features", "backbone"] = "features",
     ) -> None:
-        super().__init__()
-        self.margin, self.normalize = margin, normalize
+        super().__init__(feature_from, normalize=normalize)
+        self.margin = margin
         self.absolute_loss_weight = absolute_loss_weight if add_absolute else 0.0
         self.ap_value, self.an_value = ap_value, an_value
-        self.feature_from = feature_from
 
-    def forward(self, outputs: dict[str, Tensor], labels: Tensor) -> Tensor:
-        """Returns the mean over the anchors that have both kinds of pair, a scalar.
-
-        Args:
-            outputs: needs the output named by `feature_from` [b, d].
-            labels: class indices [b], int64.
-        """
-        vectors = read_output(outputs, self.feature_from, "TripletAngularMarginLoss")
-        if self.normalize:
-            vectors = unit_rows(vectors)
-        similarity = vectors @ vectors.T  # [b, b]
-        positive, negative = positive_and_negative_pairs(labels)
+    def compare(self, measured: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """Returns the mean over the anchors that have both kinds of pair, a scalar."""
         # PaddleClas counts an anchor as its own positive; on unit vectors that never is the
         # hardest one, and without normalising it would be wrong.
-        farthest = paddle.full_like(similarity, _NO_PAIR)
-        hardest_positive = paddle.where(positive, similarity, farthest).min(1)
-        hardest_negative = paddle.where(negative, similarity, -farthest).max(1)
+        hardest_positive = smallest(measured, positive)
+        hardest_negative = largest(measured, negative)
         has_positive, has_negative = positive.any(1), negative.any(1)
 
         hinge = functional.relu(hardest_negative - hardest_positive + self.margin)
-        loss = _mean_over(hinge, has_positive & has_negative)
+        loss = mean_over(hinge, has_positive & has_negative)
         if self.absolute_loss_weight:
             pull = functional.relu(self.ap_value - hardest_positive)
             push = functional.relu(hardest_negative - self.an_value)
-            absolute = _mean_over(pull, has_positive) + _mean_over(push, has_negative)
+            absolute = mean_over(pull, has_positive) + mean_over(push, has_negative)
             loss = loss + self.absolute_loss_weight * absolute
         return loss
-
-
-def _mean_over(values: Tensor, counted: Tensor) -> Tensor:
-    """Returns the sum of `values`, which are 0 where not counted, over the number counted."""
-    return values.sum() / counted.astype(values.dtype).sum().clip(min=1.0)
