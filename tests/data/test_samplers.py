@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.data.samplers import PKSampler, Sampler, UniformSampler
+from toolkit.data.samplers import PKSampler, RandomIdentitySampler, Sampler, UniformSampler
 from toolkit.errors import ConfigError
 from toolkit.registry import SAMPLERS
 
@@ -125,6 +125,61 @@ def test_classes_are_drawn_by_size_or_all_alike():
     np.testing.assert_allclose(shares("id_avg_prob"), [1 / 3] * 3, atol=0.035)
 
 
+def test_ranges_of_classes_are_favoured_by_where_they_first_come_up(caplog):
+    """Classes 9, 5, 7 come up first, second and third: ranges count those places."""
+    labels = [9] * 10 + [5] * 10 + [7] * 10 + [9] * 70
+
+    def shares(**options) -> np.ndarray:
+        sampler = PKSampler(
+            labels, 2, 1, sample_per_id=2, sample_method="id_avg_prob", drop_last=False, **options
+        )
+        drawn = [labels[batch[0]] for epoch in range(40) for batch in batches(sampler, epoch)]
+        return np.bincount(drawn, minlength=10)[[9, 5, 7]] / len(drawn)
+
+    # 2000 draws: three standard deviations are below 0.035.
+    once = shares(id_list=[0, 0], ratio=[4.0])
+    np.testing.assert_allclose(once, [4 / 6, 1 / 6, 1 / 6], atol=0.035)
+    first_range_counts = shares(id_list=[1, 1, 0, 2], ratio=[8.0, 2.0])
+    np.testing.assert_allclose(first_range_counts, [2 / 12, 8 / 12, 2 / 12], atol=0.035)
+    assert not caplog.records
+    beyond = shares(id_list=[2, 5, 7, 9], ratio=[4.0, 9.0])
+    np.testing.assert_allclose(beyond, [1 / 6, 1 / 6, 4 / 6], atol=0.035)
+    assert "the data has 3 classes" in caplog.text
+
+
+@quick
+@given(label_lists, st.integers(1, 4), st.integers(1, 6), st.integers(0, 5), st.booleans())
+def test_identity_batches_have_p_classes_of_k(labels, per_class, classes, epoch, drop_last):
+    classes = min(classes, len(set(labels)))
+    size = classes * per_class
+    sampler = RandomIdentitySampler(labels, size, 9, sample_per_id=per_class, drop_last=drop_last)
+    drawn = batches(sampler, epoch)
+    groups = sum(max(1, labels.count(label) // per_class) for label in set(labels))
+    expected = groups // classes if drop_last else -(-groups // classes)
+    assert len(drawn) == len(sampler) == max(1, expected)
+    for batch in drawn:
+        assert len(batch) == size
+        assert len({labels[index] for index in batch}) == classes
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_identity_batches_take_every_item_before_any_comes_back(epoch):
+    labels = [index % 4 for index in range(32)]
+    sampler = RandomIdentitySampler(labels, 8, 0, sample_per_id=2)
+    drawn = [index for batch in batches(sampler, epoch) for index in batch]
+    assert len(drawn) == len(set(drawn)) == 32
+
+
+def test_identity_batches_wait_with_what_is_left_over():
+    """Five items in groups of two: one of them waits; a single item is repeated."""
+    sampler = RandomIdentitySampler([0] * 5 + [1], 4, 0, sample_per_id=2)
+    (first, second) = batches(sampler)
+    assert first.count(5) == second.count(5) == 2
+    assert len({*first} | {*second}) <= 6
+    left_out = {epoch: {0, 1, 2, 3, 4} - {*batches(sampler, epoch)[0]} for epoch in range(20)}
+    assert len({tuple(sorted(left)) for left in left_out.values()}) > 3
+
+
 def test_every_picture_of_a_class_comes_up():
     labels = [0] * 30 + [1] * 3
     sampler = PKSampler(labels, 8, 0, sample_method="id_avg_prob")
@@ -160,6 +215,8 @@ def test_epochs_differ_from_one_another():
         ([0, 1] * 40, 3, {"sample_per_id": 4}, "not a multiple .* use batch_size 4"),
         ([0, 1], 2, {"sample_per_id": 0}, "sample_per_id is 0"),
         ([0, 1], 4, {"sample_method": "random"}, "sample_avg_prob or id_avg_prob"),
+        ([0, 1], 4, {"id_list": [0, 1, 2], "ratio": [4.0]}, "do not go together"),
+        ([0, 1], 4, {"id_list": [0, 1]}, "do not go together"),
         ([], 4, {}, "no usable picture"),
         ([0], 0, {}, "batch_size is 0"),
     ],
@@ -169,6 +226,16 @@ def test_pk_errors_say_what_to_change(labels, batch_size, options, words):
         PKSampler(labels, batch_size, 0, **options)
     with pytest.raises(ConfigError, match=words):
         SAMPLERS.build("PKSampler", labels=labels, batch_size=batch_size, seed=0, **options)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [([0, 1] * 40, "use batch_size 48 or 52"), ([0] * 99, "at least 12 classes")],
+)
+def test_identity_errors_say_what_to_change(labels, words):
+    size = 50 if len(set(labels)) == 2 else 48
+    with pytest.raises(ValueError, match=words):
+        RandomIdentitySampler(labels, size, 0, sample_per_id=4)
 
 
 def test_uniform_errors_say_what_to_change():

@@ -16,7 +16,7 @@ from toolkit.data.transforms.geometry import (
     ResizeImage,
 )
 from toolkit.data.transforms.pipeline import Pipeline
-from toolkit.data.transforms.rand_augment import OPERATIONS, RandAugment
+from toolkit.data.transforms.rand_augment import OPERATIONS, RandAugment, Warping
 from toolkit.data.transforms.tensor import NormalizeImage, RandomErasing, ToCHWImage
 from toolkit.errors import ConfigError, ImageError
 from toolkit.registry import TRANSFORMS
@@ -88,7 +88,8 @@ def test_every_step_can_be_written_down_and_built_again(name):
     step = TRANSFORMS.build(name, **OPTIONS[name])
     options = step.options()
     assert options.items() >= OPTIONS[name].items()
-    assert {option.name for option in TRANSFORMS.options(name)} == set(options)
+    said = {option.name for option in TRANSFORMS.options(name) if option.default != "None"}
+    assert said <= set(options)
     assert TRANSFORMS.build(name, **options).options() == options
     assert repr(step).startswith(name + "(")
 
@@ -111,6 +112,7 @@ def test_with_probability_zero_nothing_happens(name, picture):
     ("name", "wrong"),
     [
         ("ResizeImage", {"size": 0}),
+        ("ResizeImage", {"size": 8, "resize_short": 8}),
         ("ResizeImage", {"size": [1, 2, 3]}),
         ("ResizeImage", {"size": 8, "interpolation": "cubic"}),
         ("CropImage", {"size": [5, -1]}),
@@ -159,6 +161,24 @@ def test_resize_is_that_of_opencv(name, flag, picture):
     expected = cv2.resize(picture, (24, 16), interpolation=flag)
     resized = ResizeImage([24, 16], interpolation=name)(picture, rng())
     np.testing.assert_array_equal(resized, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "short", "expected"),
+    [
+        ((40, 80), 20, (20, 40)),
+        ((81, 40), 20, (40, 20)),
+        ((30, 30), 7, (7, 7)),
+        ((3, 900), 1, (1, 300)),
+    ],
+)
+def test_resize_short_keeps_the_aspect(shape, short, expected):
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    resized = ResizeImage(resize_short=short)(picture, rng())
+    assert resized.shape == (*expected, 3)
+    np.testing.assert_array_equal(resized, cv2.resize(picture, expected[::-1]))
+    with pytest.raises(ValueError, match="give either size or resize_short"):
+        ResizeImage()
 
 
 def test_resize_by_default_interpolates_between_two_pixels_each_way(picture):
@@ -255,6 +275,20 @@ def test_quarter_turns_move_pixels_exactly(degrees, turns, picture):
     # The outermost pixels may mix with what is outside, by rounding of the matrix.
     inside = np.s_[1:-1, 1:-1]
     assert np.abs(turned[inside].astype(int) - expected[inside]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "flag"),
+    [("nearest", cv2.INTER_NEAREST), ("bilinear", cv2.INTER_LINEAR), ("bicubic", cv2.INTER_CUBIC)],
+)
+def test_rotation_interpolates_as_it_is_told(interpolation, flag):
+    picture = rng(3).integers(0, 256, (21, 33, 3), dtype=np.uint8)
+    turned = RandomRotation(60.0, prob=1.0, interpolation=interpolation)(picture, rng(5))
+    draws = rng(5)
+    draws.random()  # whether to turn at all
+    matrix = cv2.getRotationMatrix2D((16.0, 10.0), draws.uniform(-60.0, 60.0), 1.0)
+    expected = cv2.warpAffine(picture, matrix, (33, 21), flags=flag)
+    np.testing.assert_array_equal(turned, expected)
 
 
 def test_rotation_fills_the_corners_and_stays_in_range(picture):
@@ -366,7 +400,7 @@ def test_every_operation_keeps_size_and_grows_with_its_strength(name, picture):
     before = picture.copy()
     changes = []
     for strength in (0.0, 0.3, 0.9, -0.3, -0.9):
-        result = OPERATIONS[name](picture, strength, 128)
+        result = OPERATIONS[name](picture, strength, Warping(128, cv2.INTER_LINEAR))
         assert (result.shape, result.dtype) == (picture.shape, np.uint8)
         changes.append(np.abs(result.astype(int) - before).mean())
     np.testing.assert_array_equal(picture, before)
@@ -385,7 +419,7 @@ def test_translation_and_shear_move_by_the_documented_amount():
     dot[40, 60] = 255
 
     def place(name: str, strength: float) -> list[int]:
-        result = OPERATIONS[name](dot, strength, 0)[..., 0]
+        result = OPERATIONS[name](dot, strength, Warping(0, cv2.INTER_LINEAR))[..., 0]
         return [int(v) for v in np.unravel_index(result.argmax(), result.shape)]
 
     assert place("translate_x", 1.0) == [40, 150]  # 0.45 x 200
@@ -398,7 +432,7 @@ def test_rand_augment_draws_every_operation_alike(monkeypatch):
     seen: list[str] = []
     for name in OPERATIONS:
 
-        def record(image, _strength, _fill, name=name):
+        def record(image, _strength, _warping, name=name):
             seen.append(name)
             return image
 
@@ -409,6 +443,18 @@ def test_rand_augment_draws_every_operation_alike(monkeypatch):
     counts = np.array([seen.count(name) for name in OPERATIONS])
     assert counts.sum() == 4200
     assert np.abs(counts - 300).max() < 5 * math.sqrt(300)
+
+
+def test_rand_augment_interpolates_as_told(monkeypatch, picture):
+    turn = OPERATIONS["rotate"]
+    for name in OPERATIONS:
+        monkeypatch.setitem(OPERATIONS, name, turn)
+    flags = {"bicubic": cv2.INTER_CUBIC, "nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR}
+    for interpolation, flag in flags.items():
+        step = RandAugment(num_layers=1, magnitude=5, fill=3, interpolation=interpolation)
+        result = step(picture, rng(0))
+        turned = [geometry.rotate(picture, degrees, 3, flag) for degrees in (15, -15)]
+        assert sum(np.array_equal(result, one) for one in turned) == 1
 
 
 def test_rand_augment_of_magnitude_zero_changes_no_place(picture):

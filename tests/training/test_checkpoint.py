@@ -232,10 +232,43 @@ class TestApplyWeights:
         assert report.mismatched == {"head.weight": ((8, 100), (8, 3))}
         assert (report.missing, report.unexpected) == (["head.bias"], ["head.other"])
         np.testing.assert_array_equal(net.head.weight.numpy(), own)
-        assert "Not in the weights and left as initialised: head.bias." in caplog.text
-        assert (
-            "Of another shape in the weights and left as initialised: head.weight." in caplog.text
-        )
+        assert "head was left as initialised: the weights are for 100 classes, this" in caplog.text
+        assert "network for 3 (head.weight is [8, 100] in the file and [8, 3] here)." in caplog.text
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            (lambda w: w.update({"head.weight": np.zeros((9, 2), "float32")}), "of another kind"),
+            (lambda w: w.update({"head.weight": np.zeros(8, "float32")}), "of another kind"),
+            (lambda w: w.update({"head.x": w.pop("head.weight")}), "of another kind"),
+            (lambda w: (w.pop("head.weight"), w.pop("head.bias")), "the weights have none"),
+        ],
+    )
+    def test_a_head_that_does_not_fit_is_left_as_a_whole(self, caplog, change, said):
+        net, weights = Net(), self.weights()
+        own = net.head.bias.numpy().copy()
+        change(weights)
+        report = apply_weights(net, weights)
+        np.testing.assert_array_equal(net.head.bias.numpy(), own)
+        assert not any(name.startswith("head.") for name in report.loaded)
+        assert "The class head was left as initialised: " in caplog.text
+        assert said in caplog.text
+
+    def test_a_head_that_fits_is_taken_and_said_to_be(self, caplog):
+        caplog.set_level("INFO")
+        apply_weights(Net(), self.weights())
+        assert "The class head is taken from the weights as well" in caplog.text
+        caplog.clear()
+        apply_weights(Net(), self.weights(), may_differ=())  # a run that goes on
+        assert caplog.text == ""
+
+    def test_a_sub_centre_head_counts_its_classes(self, caplog):
+        from toolkit.models.heads import SubCenterArcMargin
+
+        network = paddle.nn.Layer()
+        network.head = SubCenterArcMargin(4, 5, sub_centers=3)
+        apply_weights(network, {"head.weight": np.zeros((4, 21), "float32")})
+        assert "the weights are for 7 classes, this network for 5 (" in caplog.text
 
     @pytest.mark.parametrize(
         ("change", "message"),

@@ -9,6 +9,8 @@ import pytest
 from tiny_training import ArrayLoader, assert_identical, make_learner, make_loader, snapshot
 
 from toolkit.errors import DatasetError, DivergedError
+from toolkit.losses.combined import CombinedLoss
+from toolkit.losses.supervised_contrastive import SupConLoss
 from toolkit.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from toolkit.training.fit import TrainingPlan, fit
 from toolkit.training.learner import Listener, Position
@@ -199,6 +201,16 @@ def test_an_epoch_without_images_is_an_error():
     loader.failing = set(range(24))
     with pytest.raises(DatasetError, match=r"Not one image of epoch 1.*24 failures.*\.jpg"):
         fit(make_learner(), loader, TrainingPlan(epochs=1))
+
+
+@pytest.mark.parametrize(("labels", "told"), [([0, 1, 2], True), ([0, 1, 1], False)])
+def test_an_epoch_with_nothing_to_learn_from_is_told(caplog, labels, told):
+    """A loss on pairs, and batches in which no two pictures are of one class."""
+    learner = make_learner(make_loss=lambda: CombinedLoss([("SupConLoss", 1.0, SupConLoss())]))
+    images = np.random.default_rng(0).normal(size=(6, 3, 2, 2)).astype("float32")
+    loader = ArrayLoader(images, np.array(labels * 2), 3, shuffle=False)
+    fit(learner, loader, TrainingPlan(epochs=1))
+    assert ("The loss was 0 in every step of epoch 1" in caplog.text) == told
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])

@@ -10,7 +10,8 @@ from paddle import nn
 from paddle.regularizer import L2Decay
 
 from toolkit.errors import WeightsError
-from toolkit.training.optimizers import AdamW, Momentum, NamedParameter, named_parameters
+from toolkit.training.named_optimizer import NamedParameter, named_parameters
+from toolkit.training.optimizers import Adam, AdamW, Momentum
 
 RATES = [0.1, 0.05, 0.2, 0.0, 0.1]
 
@@ -107,7 +108,36 @@ def test_adamw_is_its_rule(clip, skip):
             np.testing.assert_allclose(got[i], values[i], rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("rule", [Momentum, AdamW])
+@pytest.mark.parametrize("clip", [None, 1.0])
+@pytest.mark.parametrize("skip", [None, ["norm"], ["bias"]])
+def test_adam_is_its_rule(clip, skip):
+    """Paddle clips before it adds the L2 term, which then goes through both moments."""
+    parameters = make_parameters()
+    values = [item.parameter.numpy().astype("float64") for item in parameters]
+    decays = [0.0 if item.kind in (skip or []) else 0.3 for item in parameters]
+    mean, square = np.zeros((3, 2, 3)), np.zeros((3, 2, 3))
+    optimizer = Adam(
+        parameters,
+        0.1,
+        beta1=0.8,
+        beta2=0.95,
+        epsilon=1e-6,
+        weight_decay=0.3,
+        skip_decay=skip,
+        clip_norm=clip,
+    )
+    steps = zip(run(optimizer, parameters), RATES, gradients(), strict=True)
+    for t, (got, rate, raw) in enumerate(steps, start=1):
+        for i, gradient in enumerate(clipped(raw, clip)):
+            decayed = gradient + decays[i] * values[i]
+            mean[i] = 0.8 * mean[i] + 0.2 * decayed
+            square[i] = 0.95 * square[i] + 0.05 * decayed**2
+            unbiased = mean[i] / (1 - 0.8**t), square[i] / (1 - 0.95**t)
+            values[i] = values[i] - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-6)
+            np.testing.assert_allclose(got[i], values[i], rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [Momentum, Adam, AdamW])
 def test_building_changes_no_parameter_and_leaves_no_gradient(rule):
     parameters = make_parameters()
     before = [item.parameter.numpy().copy() for item in parameters]
@@ -135,7 +165,7 @@ def test_factors_that_layers_give_to_parameters_are_kept():
     np.testing.assert_allclose(layer.bias.numpy(), before[1], atol=1e-20)
 
 
-@pytest.mark.parametrize("rule", [Momentum, AdamW])
+@pytest.mark.parametrize("rule", [Momentum, Adam, AdamW])
 def test_state_goes_to_other_objects_with_other_global_names(rule):
     first = make_parameters()
     optimizer = rule(first, 0.1)
@@ -160,7 +190,8 @@ def test_state_goes_to_another_process_in_another_order(tmp_path):
         "import sys, paddle\n"
         "from paddle import nn\n"
         "from toolkit.cards.weights import read_state, write_state\n"
-        "from toolkit.training.optimizers import Momentum, named_parameters\n"
+        "from toolkit.training.named_optimizer import named_parameters\n"
+        "from toolkit.training.optimizers import Momentum\n"
         "spare = nn.Linear(7, 7)\n"
         "layer = nn.Linear(2, 2)\n"
         "optimizer = Momentum(named_parameters(layer)[::-1], 0.1)\n"
@@ -228,3 +259,5 @@ def test_bad_values():
         Momentum([], 0.1)
     with pytest.raises(ValueError, match="below 1"):
         AdamW(make_parameters(), 0.1, beta1=1.0)
+    with pytest.raises(ValueError, match="below 1"):
+        Adam(make_parameters(), 0.1, beta2=1.0)

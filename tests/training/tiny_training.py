@@ -6,7 +6,8 @@ from paddle import nn
 
 from toolkit.training.ema import AveragedWeights
 from toolkit.training.learner import Learner, state_arrays
-from toolkit.training.optimizers import AdamW, Momentum, named_parameters
+from toolkit.training.named_optimizer import named_parameters
+from toolkit.training.optimizers import AdamW, Momentum
 from toolkit.training.schedule import Cosine
 
 
@@ -66,9 +67,11 @@ def make_loader(batch_size=4, count=24, **options):
     return ArrayLoader(images, rng.integers(3, size=count), batch_size, **options)
 
 
-def make_learner(rule="Momentum", *, ema=True, norm=True, dropout=0.2, seed=1, total_steps=30):
+def make_learner(
+    rule="Momentum", *, ema=True, norm=True, dropout=0.2, seed=1, total_steps=30, make_loss=Loss
+):
     paddle.seed(seed)
-    model, loss = Net(norm=norm, dropout=dropout), Loss()
+    model, loss = Net(norm=norm, dropout=dropout), make_loss()
     parameters = named_parameters(model) + named_parameters(loss, "loss.")
     optimizer = {"Momentum": Momentum, "AdamW": AdamW}[rule](parameters, 0.1)
     schedule = Cosine(base_lr=0.1, total_steps=total_steps, warmup_steps=3, steps_per_epoch=6)

@@ -14,7 +14,7 @@ with its number; reading goes on, so that all of them are known at once.
 
 import codecs
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,33 +113,52 @@ def read_manifest(
         DatasetError: the file is missing, cannot be read, or is UTF-16.
         ValueError: `columns` is neither of the two.
     """
+    samples: list[Sample] = []
+    problems: list[RowProblem] = []
+    for row in stream_manifest(file, columns):
+        if isinstance(row, Sample):
+            samples.append(row)
+        else:
+            problems.append(row)
+    return Manifest(Path(file), Path(root), split, samples, problems)
+
+
+def stream_manifest(
+    file: Path, columns: Sequence[str] = DEFAULT_COLUMNS
+) -> Iterator[Sample | RowProblem]:
+    """Reads a list file row by row, for lists of millions of rows; see `read_manifest`.
+
+    Raises:
+        DatasetError: the file is missing, cannot be read, or is UTF-16.
+        ValueError: `columns` is neither of the two.
+    """
     if tuple(columns) not in (DEFAULT_COLUMNS, CAMERA_COLUMNS):
         raise ValueError(
             f"columns must be {list(DEFAULT_COLUMNS)} or {list(CAMERA_COLUMNS)}, "
             f"got {list(columns)}."
         )
-    samples: list[Sample] = []
-    problems: list[RowProblem] = []
-    for line, raw in enumerate(_read_bytes(file).split(b"\n"), start=1):
-        row = _read_row(raw.rstrip(b"\r"), line, len(columns))
-        if isinstance(row, Sample):
-            samples.append(row)
-        elif row is not None:
-            problems.append(row)
-    return Manifest(Path(file), Path(root), split, samples, problems)
+    for line, raw in enumerate(_read_lines(file), start=1):
+        row = _read_row(raw.rstrip(b"\r\n"), line, len(columns))
+        if row is not None:
+            yield row
 
 
 def write_manifest(file: Path, samples: Iterable[Sample]) -> None:
     """Writes a list file, atomically; `read_manifest` gives back the same samples.
 
+    The samples are written as they come, so they need not fit into memory together.
+
     Raises:
         DatasetError: see `manifest_text`.
     """
     try:
-        text = manifest_text(samples)
+        with (
+            storage.atomic_path(file) as temporary,
+            temporary.open("w", encoding="utf-8", newline="\n") as text,
+        ):
+            text.writelines(_lines(samples))
     except DatasetError as error:
         raise DatasetError(f"{file} cannot be written: {error}") from error
-    storage.write_text(file, text)
 
 
 def manifest_text(samples: Iterable[Sample]) -> str:
@@ -151,10 +170,7 @@ def manifest_text(samples: Iterable[Sample]) -> str:
     Raises:
         DatasetError: a value cannot stand in a list, such as a path with a tab or a line break.
     """
-    rows = list(samples)
-    if len({sample.camera is None for sample in rows}) > 1:
-        raise DatasetError("Some samples have a camera and some have none; expected all or none.")
-    return "".join(f"{_written(sample)}\n" for sample in rows)
+    return "".join(_lines(samples))
 
 
 def refusal(sample: Sample) -> str | None:
@@ -193,9 +209,12 @@ def _label_key(label: str) -> tuple[bool, int, str]:
     return (True, 0, label)
 
 
-def _read_bytes(file: Path) -> bytes:
+def _read_lines(file: Path) -> Iterator[bytes]:
     try:
-        data = Path(file).read_bytes()
+        with Path(file).open("rb") as lines:
+            if lines.peek(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise DatasetError(f"List file {file} is UTF-16; save it as UTF-8.")
+            yield from lines
     except FileNotFoundError:
         raise DatasetError(
             f"List file {file} does not exist. Expected one row a picture: path, blank, label."
@@ -204,9 +223,6 @@ def _read_bytes(file: Path) -> bytes:
         raise DatasetError(
             f"List file {file} cannot be read: {error.strerror or error}."
         ) from error
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DatasetError(f"List file {file} is UTF-16; save it as UTF-8.")
-    return data
 
 
 def _read_row(raw: bytes, line: int, num_columns: int) -> Sample | RowProblem | None:
@@ -286,6 +302,17 @@ def _refused(name: str, field: str) -> str | None:
     if name != "path" and field != field.strip():
         return "starts or ends with a blank, which a list cannot carry"
     return None
+
+
+def _lines(samples: Iterable[Sample]) -> Iterator[str]:
+    first: Sample | None = None
+    for sample in samples:
+        first = first or sample
+        if (sample.camera is None) != (first.camera is None):
+            raise DatasetError(
+                "Some samples have a camera and some have none; expected all or none."
+            )
+        yield f"{_written(sample)}\n"
 
 
 def _written(sample: Sample) -> str:

@@ -4,6 +4,7 @@ A sampler is iterated once an epoch and yields lists of (epoch, index), the keys
 Its order is a function of (seed, epoch), drawn from a generator of its own.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -11,7 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.config.types import PositiveInt
+from toolkit.config.types import NonNegativeInt, PositiveFloat, PositiveInt
+
+_LOG = logging.getLogger(__name__)
 
 Key = tuple[int, int]
 """(epoch, index)."""
@@ -126,12 +129,16 @@ class PKSampler(Sampler):
         sample_method: how likely a class is: ``sample_avg_prob``: in proportion to its items;
             ``id_avg_prob``: all alike.
         drop_last: count only full batches of data (at least one); otherwise round up.
+        id_list: [first, last, first, last, ...]: ranges of classes, both ends included. A class
+            is numbered, from 0, by where it first comes up in the list, whatever its label.
+        ratio: one factor a range, of the probability of its classes; the first range counts.
 
     Raises:
-        ValueError: batch_size is no multiple of K, or there are fewer than P classes.
+        ValueError: batch_size is no multiple of K, there are fewer than P classes, or the ranges
+            and their factors are not as many.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each option of the sampler
         self,
         labels: Sequence[int] | NDArray[np.int64],
         batch_size: int,
@@ -140,18 +147,22 @@ class PKSampler(Sampler):
         sample_per_id: PositiveInt = 4,
         sample_method: Literal["sample_avg_prob", "id_avg_prob"] = "sample_avg_prob",
         drop_last: bool = True,
+        id_list: list[NonNegativeInt] | None = None,
+        ratio: list[PositiveFloat] | None = None,
     ) -> None:
         super().__init__(labels, batch_size, seed)
         if sample_method not in ("sample_avg_prob", "id_avg_prob"):
             raise ValueError(
                 f"sample_method is {sample_method!r}; it must be sample_avg_prob or id_avg_prob."
             )
-        order = np.argsort(self._labels, kind="stable")
-        _, starts, counts = np.unique(self._labels[order], return_index=True, return_counts=True)
-        self._items_of_class = np.split(order, starts[1:])
+        self._items_of_class = _items_by_class(self._labels)
+        counts = np.array([len(items) for items in self._items_of_class])
         _check_batch(batch_size, sample_per_id, len(counts))
         self._classes_per_batch, self._sample_per_id = batch_size // sample_per_id, sample_per_id
         weights = counts if sample_method == "sample_avg_prob" else np.ones(len(counts))
+        if id_list or ratio:
+            firsts = np.array([items[0] for items in self._items_of_class])
+            weights = weights * _range_factors(firsts, id_list or [], ratio or [])
         self._probabilities = weights / weights.sum()
         self._drop_last = drop_last
 
@@ -171,6 +182,99 @@ class PKSampler(Sampler):
         """Returns K items of one class, repeating some only when the class has fewer."""
         repeats = len(items) < self._sample_per_id
         return rng.choice(items, self._sample_per_id, replace=repeats)
+
+
+class RandomIdentitySampler(Sampler):
+    """P different classes with K items each, where every item has its turn before any comes back.
+
+    Each class is shuffled and cut into groups of K; a class with fewer than K items makes one group
+    with repetitions, and what is left over of a larger one waits for the next deal. A batch takes
+    one group of each of P classes that have groups left. When fewer than P classes have, all are
+    dealt anew. PaddleClas's DistributedRandomIdentitySampler ends the epoch there, with a number of
+    batches that chance decides; here an epoch has as many batches as there are groups for, which is
+    the number that PaddleClas announces and plans the learning rate with.
+
+    Args:
+        labels: class index of each item.
+        batch_size: items a batch, a multiple of `sample_per_id`.
+        seed: of the draws.
+        sample_per_id: K.
+        drop_last: count only full batches (at least one); otherwise round up. All are full.
+
+    Raises:
+        ValueError: batch_size is no multiple of K, or there are fewer than P classes.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[int] | NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        *,
+        sample_per_id: PositiveInt = 4,
+        drop_last: bool = False,
+    ) -> None:
+        super().__init__(labels, batch_size, seed)
+        self._items_of_class = _items_by_class(self._labels)
+        _check_batch(batch_size, sample_per_id, len(self._items_of_class))
+        self._classes_per_batch, self._sample_per_id = batch_size // sample_per_id, sample_per_id
+        groups = sum(max(1, len(items) // sample_per_id) for items in self._items_of_class)
+        self._num_items = groups * sample_per_id
+        self._drop_last = drop_last
+
+    def __len__(self) -> int:
+        full = _num_batches(self._num_items, self._batch_size, drop_last=self._drop_last)
+        return max(1, full)
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        groups: dict[int, list[NDArray[np.int64]]] = {}
+        for _ in range(len(self)):
+            if len(groups) < self._classes_per_batch:
+                groups = self._deal(rng)
+            chosen = rng.choice(list(groups), self._classes_per_batch, replace=False)
+            yield np.concatenate([groups[number].pop() for number in chosen])
+            for number in chosen:
+                if not groups[number]:
+                    del groups[number]
+
+    def _deal(self, rng: np.random.Generator) -> dict[int, list[NDArray[np.int64]]]:
+        """Shuffles every class and cuts it into groups: class -> groups of K items."""
+        size, dealt = self._sample_per_id, {}
+        for number, items in enumerate(self._items_of_class):
+            few = len(items) < size
+            order = rng.choice(items, size) if few else rng.permutation(items)
+            dealt[number] = [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
+        return dealt
+
+
+def _items_by_class(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Returns the indices of the items of each class, classes and items in ascending order."""
+    order = np.argsort(labels, kind="stable")
+    _, starts = np.unique(labels[order], return_index=True)
+    return np.split(order, starts[1:])
+
+
+def _range_factors(
+    firsts: NDArray[np.int64], id_list: Sequence[int], ratio: Sequence[float]
+) -> NDArray[np.float64]:
+    """Returns the factor of each class; `firsts` is where each comes up first in the list."""
+    if len(id_list) != 2 * len(ratio):
+        raise ValueError(
+            f"id_list {list(id_list)} and ratio {list(ratio)} do not go together: give a first and "
+            "a last class for each factor."
+        )
+    places = np.argsort(np.argsort(firsts))
+    factors = np.ones(len(firsts))
+    # The first range that has a class decides, so it is written last.
+    for first, last, factor in zip(id_list[-2::-2], id_list[::-2], ratio[::-1], strict=True):
+        factors[(places >= first) & (places <= last)] = factor
+        if last >= len(firsts):
+            _LOG.warning(
+                "id_list has classes %d to %d, and the data has %d classes: those from %d on are "
+                "not there. Say which classes of your own list you mean, or leave it out.",
+                first, last, len(firsts), len(firsts),
+            )  # fmt: skip
+    return factors
 
 
 def _num_batches(num_items: int, batch_size: int, *, drop_last: bool) -> int:

@@ -143,6 +143,12 @@ class _Run:
                 f"Not one image of epoch {epoch} could be read ({failed} failures). The first: "
                 f"{self.result.failures[0]}. Run check_dataset to see all of them."
             )
+        if losses and not any(losses):
+            _LOGGER.warning(
+                "The loss was 0 in every step of epoch %d: there was nothing to learn from. Losses "
+                "on pairs need several pictures of a class in a batch (Data.sampler: PKSampler).",
+                epoch,
+            )
         self.close(epoch, float(np.mean(losses)) if losses else math.nan, images, complete=complete)
 
     def update(self, group: list[Batch], began: float, reader_seconds: float) -> StepRecord:

@@ -9,7 +9,7 @@ import numpy as np
 from paddle import nn
 
 from toolkit.training.ema import AveragedWeights
-from toolkit.training.optimizers import NamedOptimizer
+from toolkit.training.named_optimizer import NamedOptimizer
 
 Batch = tuple[Any, Any, Any, list[str]]
 

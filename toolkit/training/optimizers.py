@@ -1,167 +1,17 @@
-"""Momentum and AdamW: Paddle's update rules, with state that is keyed by structured names.
-
-Paddle names the state of an optimizer by the global names of the parameters (`conv2d_0.w_0`), which
-change with the order in which networks are built in a process. Here the state is a plain mapping
-accumulator -> structured name -> array, so a checkpoint fits any process.
+"""Momentum, Adam and AdamW: Paddle's update rules, with state that is keyed by structured names.
 
 Which parameters decay is decided per parameter, not by Paddle's parameter groups: those would clip
 each group by its own norm, and overwrite the learning rate factors that layers give to parameters.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import paddle
-from paddle import Tensor, nn
+from paddle import nn
 from paddle.regularizer import L2Decay
 
 from toolkit.config.types import Fraction, NonNegativeFloat, PositiveFloat
-from toolkit.errors import WeightsError
-
-Kind = Literal["weight", "bias", "norm"]
-_NORM_LAYERS = (
-    *(nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D, nn.BatchNorm3D, nn.SyncBatchNorm),
-    *(nn.InstanceNorm1D, nn.InstanceNorm2D, nn.InstanceNorm3D, nn.LayerNorm, nn.GroupNorm),
-)
-_FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class NamedParameter:
-    """A trainable parameter and what an optimizer has to know of it.
-
-    Attributes:
-        name: structured name, such as ``backbone.conv1.weight``.
-        parameter: the tensor that is trained.
-        kind: ``norm`` for scale and shift of a normalisation layer, ``bias`` for any other bias,
-            ``weight`` for the rest.
-    """
-
-    name: str
-    parameter: Tensor
-    kind: Kind = "weight"
-
-
-def named_parameters(layer: nn.Layer, prefix: str = "") -> list[NamedParameter]:
-    """Lists the trainable parameters of a network or loss, each once.
-
-    Args:
-        layer: what is trained.
-        prefix: put before every name, such as ``loss.``.
-    """
-    seen: set[int] = set()
-    found = []
-    for path, part in layer.named_sublayers(prefix=prefix.rstrip("."), include_self=True):
-        for name, parameter in part.named_parameters(include_sublayers=False):
-            if id(parameter) in seen or parameter.stop_gradient:
-                continue
-            seen.add(id(parameter))
-            full = f"{path}.{name}" if path else name
-            found.append(NamedParameter(full, parameter, _kind(part, name)))
-    return found
-
-
-class NamedOptimizer:
-    """An optimizer over named parameters; Momentum and AdamW are made of it.
-
-    Args:
-        rule: Paddle's optimizer, over the parameters in the same order.
-        parameters: what it trains.
-        start: the values its accumulators start from: accumulator -> number.
-    """
-
-    def __init__(
-        self,
-        rule: paddle.optimizer.Optimizer,
-        parameters: list[NamedParameter],
-        start: Mapping[str, float],
-    ) -> None:
-        self._rule, self._parameters, self._start = rule, parameters, dict(start)
-        self._create_accumulators()
-
-    @property
-    def parameters(self) -> list[NamedParameter]:
-        """What is trained."""
-        return list(self._parameters)
-
-    @property
-    def learning_rate(self) -> float:
-        """The rate of the next step."""
-        return float(self._rule.get_lr())
-
-    def set_learning_rate(self, rate: float) -> None:
-        """Sets the rate of the next steps."""
-        self._rule.set_lr(rate)
-
-    def step(self) -> None:
-        """Updates the parameters from their gradients."""
-        self._rule.step()
-
-    def clear_gradients(self) -> None:
-        """Forgets the gradients."""
-        self._rule.clear_grad()
-
-    def state(self) -> dict[str, Any]:
-        """Returns all that the optimizer remembers, as plain containers and numpy arrays."""
-        accumulators: dict[str, dict[str, Any]] = {kind: {} for kind in self._start}
-        for kind, name, tensor in self._accumulators():
-            accumulators[kind][name] = tensor.numpy()
-        return {
-            "format_version": _FORMAT_VERSION,
-            "rule": type(self).__name__,
-            "accumulators": accumulators,
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state` returned, in this process or another.
-
-        Raises:
-            WeightsError: it is the state of another rule, or of other parameters.
-        """
-        if state.get("format_version") != _FORMAT_VERSION or "accumulators" not in state:
-            raise WeightsError(
-                "The optimizer state was not written by this toolkit (a .pdopt of PaddleClas is "
-                "keyed by names that no other process has). Start from the weights with "
-                "Train.pretrain_weight_path instead of Train.resume_path."
-            )
-        if state["rule"] != type(self).__name__:
-            raise WeightsError(
-                f"The optimizer state belongs to {state['rule']}; this run uses "
-                f"{type(self).__name__}. Resume with the optimizer that the run began with."
-            )
-        given = {
-            (kind, name): array
-            for kind, entries in state["accumulators"].items()
-            for name, array in entries.items()
-        }
-        wanted = {(kind, name): tensor for kind, name, tensor in self._accumulators()}
-        _compare(given, wanted)
-        for key, tensor in wanted.items():
-            tensor.set_value(given[key])
-
-    def _create_accumulators(self) -> None:
-        # Paddle makes them in the first step. A step of rate 0 on gradients of 0 changes no
-        # parameter; what it leaves in the accumulators is then set to the start.
-        rate = self.learning_rate
-        self._rule.set_lr(0.0)
-        for item in self._parameters:
-            item.parameter.grad = paddle.zeros_like(item.parameter)
-        self._rule.step()
-        self._rule.clear_grad(set_to_zero=False)
-        self._rule.set_lr(rate)
-        for kind, _, tensor in self._accumulators():
-            tensor.set_value(np.full(tensor.shape, self._start[kind], "float32"))
-
-    def _accumulators(self) -> Iterator[tuple[str, str, Tensor]]:
-        """Yields (accumulator, structured name, tensor); Paddle's key is <global>_<kind>_<n>."""
-        tensors = {
-            key.rpartition("_")[0]: tensor for key, tensor in self._rule.state_dict().items()
-        }
-        for kind in self._start:
-            for item in self._parameters:
-                yield kind, item.name, tensors[f"{item.parameter.name}_{kind}"]
+from toolkit.training.named_optimizer import NamedOptimizer, NamedParameter
 
 
 class Momentum(NamedOptimizer):
@@ -195,10 +45,7 @@ class Momentum(NamedOptimizer):
         clip_norm: PositiveFloat | None = None,
     ) -> None:
         _require(parameters)
-        for item in parameters:
-            if item.kind in (skip_decay or []):
-                # What a parameter says of itself goes before what the optimizer says of all.
-                item.parameter.regularizer = L2Decay(0.0)
+        _release(parameters, skip_decay)
         rule = paddle.optimizer.Momentum(
             learning_rate=float(learning_rate),
             momentum=momentum,
@@ -210,6 +57,52 @@ class Momentum(NamedOptimizer):
         super().__init__(rule, parameters, {"velocity": 0.0})
 
 
+class Adam(NamedOptimizer):
+    """Steps of a size of their own for every number; weight decay is part of the gradient.
+
+    Args:
+        parameters: what is trained.
+        learning_rate: the rate until it is set.
+        beta1: share of the mean gradient that is kept, in [0, 1).
+        beta2: share of the mean squared gradient that is kept, in [0, 1).
+        epsilon: added to the root of the mean squared gradient.
+        weight_decay: L2 factor. A layer that brings a factor of its own keeps it, as in Paddle.
+        skip_decay: kinds of parameters that do not decay.
+        clip_norm: largest norm of all gradients together; None does not clip.
+
+    Raises:
+        ValueError: there is nothing to train, or a beta is 1.
+
+    Source: arXiv 1412.6980, algorithm 1.
+    """
+
+    def __init__(  # noqa: PLR0913 - one argument for each option of the rule
+        self,
+        parameters: list[NamedParameter],
+        learning_rate: float,
+        *,
+        beta1: Fraction = 0.9,
+        beta2: Fraction = 0.999,
+        epsilon: PositiveFloat = 1e-8,
+        weight_decay: NonNegativeFloat = 0.0,
+        skip_decay: list[Literal["norm", "bias"]] | None = None,
+        clip_norm: PositiveFloat | None = None,
+    ) -> None:
+        _require(parameters)
+        _check_betas(beta1, beta2)
+        _release(parameters, skip_decay)
+        rule = paddle.optimizer.Adam(
+            learning_rate=float(learning_rate),
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            parameters=[item.parameter for item in parameters],
+            weight_decay=float(weight_decay),
+            grad_clip=_clip(clip_norm),
+        )
+        super().__init__(rule, parameters, _adam_start(beta1, beta2))
+
+
 class AdamW(NamedOptimizer):
     """Adam with weight decay apart from the gradient; the usual choice for transformers.
 
@@ -219,7 +112,8 @@ class AdamW(NamedOptimizer):
         beta1: share of the mean gradient that is kept, in [0, 1).
         beta2: share of the mean squared gradient that is kept, in [0, 1).
         epsilon: added to the root of the mean squared gradient.
-        weight_decay: share of a parameter that a step of rate 1 takes away.
+        weight_decay: share of a parameter that a step of rate 1 takes away. A layer that brings a
+            factor of its own keeps it, as in Momentum.
         skip_decay: kinds of parameters that do not decay.
         clip_norm: largest norm of all gradients together; None does not clip.
 
@@ -242,9 +136,12 @@ class AdamW(NamedOptimizer):
         clip_norm: PositiveFloat | None = None,
     ) -> None:
         _require(parameters)
-        if beta1 >= 1 or beta2 >= 1:
-            raise ValueError(f"beta1 and beta2 must be below 1; got {beta1} and {beta2}.")
-        decaying = {i.parameter.name for i in parameters if i.kind not in (skip_decay or [])}
+        _check_betas(beta1, beta2)
+        decaying = {
+            item.parameter.name
+            for item in parameters
+            if item.kind not in (skip_decay or []) and item.parameter.regularizer is None
+        }
         rule = paddle.optimizer.AdamW(
             learning_rate=float(learning_rate),
             beta1=beta1,
@@ -255,14 +152,26 @@ class AdamW(NamedOptimizer):
             apply_decay_param_fun=decaying.__contains__,
             grad_clip=_clip(clip_norm),
         )
-        start = {"moment1": 0.0, "moment2": 0.0, "beta1_pow_acc": beta1, "beta2_pow_acc": beta2}
-        super().__init__(rule, parameters, start)
+        super().__init__(rule, parameters, _adam_start(beta1, beta2))
 
 
-def _kind(part: nn.Layer, name: str) -> Kind:
-    if isinstance(part, _NORM_LAYERS):
-        return "norm"
-    return "bias" if name == "bias" else "weight"
+def _adam_start(beta1: float, beta2: float) -> dict[str, float]:
+    return {"moment1": 0.0, "moment2": 0.0, "beta1_pow_acc": beta1, "beta2_pow_acc": beta2}
+
+
+def _check_betas(beta1: float, beta2: float) -> None:
+    if beta1 >= 1 or beta2 >= 1:
+        raise ValueError(f"beta1 and beta2 must be below 1; got {beta1} and {beta2}.")
+
+
+def _release(
+    parameters: list[NamedParameter], skip_decay: list[Literal["norm", "bias"]] | None
+) -> None:
+    """Takes kinds of parameters out of an L2 term that is part of the gradient."""
+    for item in parameters:
+        if item.kind in (skip_decay or []):
+            # What a parameter says of itself goes before what the optimizer says of all.
+            item.parameter.regularizer = L2Decay(0.0)
 
 
 def _clip(clip_norm: float | None) -> nn.ClipGradByGlobalNorm | None:
@@ -272,29 +181,3 @@ def _clip(clip_norm: float | None) -> nn.ClipGradByGlobalNorm | None:
 def _require(parameters: list[NamedParameter]) -> None:
     if not parameters:
         raise ValueError("There is nothing to train: no parameter takes a gradient.")
-
-
-def _compare(
-    given: Mapping[tuple[str, str], Any], wanted: Mapping[tuple[str, str], Tensor]
-) -> None:
-    missing = [" of ".join(key) for key in wanted if key not in given]
-    unexpected = [" of ".join(key) for key in given if key not in wanted]
-    mismatched = [
-        f"{' of '.join(key)} ({list(np.shape(given[key]))}, needed {list(tensor.shape)})"
-        for key, tensor in wanted.items()
-        if key in given and list(np.shape(given[key])) != list(tensor.shape)
-    ]
-    problems = [
-        f"{title}: {', '.join(names[:5])}{f' and {len(names) - 5} more' * (len(names) > 5)}"
-        for title, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another shape", mismatched),
-        )
-        if names
-    ]
-    if problems:
-        raise WeightsError(
-            f"The optimizer state does not fit the network: {'; '.join(problems)}. Resume with the "
-            f"configuration that the run began with."
-        )

@@ -34,26 +34,40 @@ _CROP_TRIES = 10
 
 
 class ResizeImage(FixedTransform):
-    """Stretches the image to a size, whatever its aspect, exactly as PaddleX's predictor does.
+    """Resizes the image, to a size whatever its aspect as PaddleX's predictor does, or by a side.
 
     Args:
         size: side of a square in pixels, or [width, height].
         interpolation: how a pixel is computed. ``bilinear`` looks at 4 pixels even when it shrinks;
             ``area`` averages all of them.
+        resize_short: instead of `size`: the length of the shorter side in pixels; the aspect stays.
+
+    Raises:
+        ValueError: both or neither of `size` and `resize_short` are given.
     """
 
     def __init__(
         self,
-        size: PositiveInt | PositiveIntList,
+        size: PositiveInt | PositiveIntList | None = None,
         interpolation: Literal["bilinear", "bicubic", "area", "nearest"] = "bilinear",
+        resize_short: PositiveInt | None = None,
     ) -> None:
-        self.size, self.interpolation = size, interpolation
-        self._width_height = _width_height(size)
-        self._flag = _interpolation_flag(interpolation)
+        if (size is None) == (resize_short is None):
+            raise ValueError(
+                f"give either size or resize_short; got size {size} and resize_short {resize_short}"
+            )
+        self.size, self.interpolation, self.resize_short = size, interpolation, resize_short
+        self._width_height = None if size is None else _width_height(size)
+        self._flag = interpolation_flag(interpolation)
 
     def apply(self, image: NDArray[Any]) -> NDArray[Any]:
         """Returns uint8 [height, width, 3]."""
-        return cv2.resize(image, self._width_height, interpolation=self._flag)
+        width_height = self._width_height or self._by_short_side(*image.shape[:2])
+        return cv2.resize(image, width_height, interpolation=self._flag)
+
+    def _by_short_side(self, height: int, width: int) -> tuple[int, int]:
+        factor = (self.resize_short or 1) / min(height, width)
+        return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 class CropImage(FixedTransform):
@@ -104,7 +118,7 @@ class RandCropImage(Transform):
         self.ratio = check_range("ratio", ratio, (3 / 4, 4 / 3))
         check_fraction("scale", self.scale[1])
         self._width_height = _width_height(size)
-        self._flag = _interpolation_flag(interpolation)
+        self._flag = interpolation_flag(interpolation)
 
     def __call__(self, image: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         """Returns uint8 [height, width, 3]."""
@@ -190,37 +204,47 @@ class RandomRotation(Transform):
         degrees: the angle is drawn evenly from [-degrees, degrees].
         prob: how often.
         fill: grey level of what comes in from outside, 0 to 255.
+        interpolation: how a pixel is computed, see `ResizeImage`.
     """
 
     def __init__(
-        self, degrees: Degrees = 90.0, prob: Fraction = 0.5, fill: NonNegativeInt = 0
+        self,
+        degrees: Degrees = 90.0,
+        prob: Fraction = 0.5,
+        fill: NonNegativeInt = 0,
+        interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear",
     ) -> None:
         if not 0 <= degrees <= 180:
             raise ValueError(f"degrees is {degrees}; it must be from 0 to 180.")
         self.degrees, self.prob = degrees, check_fraction("prob", prob)
-        self.fill = check_fill(fill)
+        self.fill, self.interpolation = check_fill(fill), interpolation
+        self._flag = interpolation_flag(interpolation)
 
     def __call__(self, image: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         """Returns uint8 [h, w, 3]."""
         if rng.random() >= self.prob:
             return image
-        return rotate(image, rng.uniform(-self.degrees, self.degrees), self.fill)
+        return rotate(image, rng.uniform(-self.degrees, self.degrees), self.fill, self._flag)
 
 
-def rotate(image: NDArray[Any], degrees: float, fill: int) -> NDArray[Any]:
-    """Turns an image [h, w, 3] counter-clockwise about the middle of its pixels, bilinearly."""
+def rotate(
+    image: NDArray[Any], degrees: float, fill: int, flag: int = cv2.INTER_LINEAR
+) -> NDArray[Any]:
+    """Turns an image [h, w, 3] counter-clockwise about the middle of its pixels."""
     rows, columns = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), degrees, 1.0)
-    return warp(image, matrix, fill)
+    return warp(image, matrix, fill, flag)
 
 
-def warp(image: NDArray[Any], matrix: NDArray[Any], fill: int) -> NDArray[Any]:
-    """Moves the pixel at (x, y) to matrix @ (x, y, 1), bilinearly; `matrix` is [2, 3]."""
+def warp(
+    image: NDArray[Any], matrix: NDArray[Any], fill: int, flag: int = cv2.INTER_LINEAR
+) -> NDArray[Any]:
+    """Moves the pixel at (x, y) to matrix @ (x, y, 1); `matrix` is [2, 3], `flag` OpenCV's."""
     return cv2.warpAffine(
         image,
         matrix,
         image.shape[1::-1],
-        flags=cv2.INTER_LINEAR,
+        flags=flag,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(fill, fill, fill),
     )
@@ -233,7 +257,12 @@ def _width_height(size: int | list[int]) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _interpolation_flag(name: str) -> int:
+def interpolation_flag(name: str) -> int:
+    """Returns OpenCV's flag of an interpolation.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
     if name not in _INTERPOLATIONS:
         known = ", ".join(_INTERPOLATIONS)
         raise ValueError(f"interpolation is {name!r}; it must be one of {known}.")

@@ -1,7 +1,7 @@
 """RandAugment: a few operations drawn from a list, all with the same strength."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from toolkit.data.transforms.colour import (
     adjust_saturation,
     map_levels,
 )
-from toolkit.data.transforms.geometry import rotate, warp
+from toolkit.data.transforms.geometry import interpolation_flag, rotate, warp
 from toolkit.data.transforms.transform import Transform, check_fill, check_fraction
 
 _MAX_MAGNITUDE = 10
@@ -43,6 +43,7 @@ class RandAugment(Transform):
         magnitude: 0 to 10; 0 leaves only autocontrast and equalize with an effect.
         prob: how often a drawn operation is applied.
         fill: grey level of what comes in from outside, 0 to 255.
+        interpolation: how a pixel is computed that was turned, sheared or moved.
 
     Source:
         Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search
@@ -55,6 +56,7 @@ class RandAugment(Transform):
         magnitude: NonNegativeFloat = 7.0,
         prob: Fraction = 1.0,
         fill: NonNegativeInt = 128,
+        interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear",
     ) -> None:
         if num_layers < 1:
             raise ValueError(f"num_layers is {num_layers}; it must be 1 or more.")
@@ -62,6 +64,8 @@ class RandAugment(Transform):
             raise ValueError(f"magnitude is {magnitude}; it must be from 0 to {_MAX_MAGNITUDE}.")
         self.num_layers, self.magnitude = num_layers, magnitude
         self.prob, self.fill = check_fraction("prob", prob), check_fill(fill)
+        self.interpolation = interpolation
+        self._warping = Warping(self.fill, interpolation_flag(interpolation))
 
     def __call__(self, image: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         """Returns uint8 [h, w, 3]."""
@@ -71,12 +75,24 @@ class RandAugment(Transform):
             sign = 1 if rng.random() < 0.5 else -1
             if rng.random() < self.prob:
                 strength = sign * self.magnitude / _MAX_MAGNITUDE
-                image = OPERATIONS[name](image, strength, self.fill)
+                image = OPERATIONS[name](image, strength, self._warping)
         return image
 
 
-Operation = Callable[[NDArray[Any], float, int], NDArray[Any]]
-"""(image uint8 [h, w, 3], strength with sign in [-1, 1], fill) -> image of the same shape."""
+class Warping(NamedTuple):
+    """How pixels are computed that come from between others, or from outside.
+
+    Attributes:
+        fill: grey level outside, 0 to 255.
+        flag: OpenCV's interpolation.
+    """
+
+    fill: int
+    flag: int
+
+
+Operation = Callable[[NDArray[Any], float, Warping], NDArray[Any]]
+"""(image uint8 [h, w, 3], strength with sign in [-1, 1], warping) -> image of the same shape."""
 
 
 def autocontrast(image: NDArray[Any]) -> NDArray[Any]:
@@ -120,30 +136,30 @@ def adjust_sharpness(image: NDArray[Any], factor: float) -> NDArray[Any]:
 
 
 def _affine(
-    image: NDArray[Any], fill: int, x: tuple[float, float], y: tuple[float, float]
+    image: NDArray[Any], warping: Warping, x: tuple[float, float], y: tuple[float, float]
 ) -> NDArray[Any]:
     """Shears and moves: x' = x + x[0] y + x[1] and y' = y + y[0] x + y[1]."""
     matrix = np.array([[1.0, x[0], x[1]], [y[0], 1.0, y[1]]])
-    return warp(image, matrix, fill)
+    return warp(image, matrix, *warping)
 
 
 OPERATIONS: dict[str, Operation] = {
-    "identity": lambda image, _s, _fill: image,
-    "autocontrast": lambda image, _s, _fill: autocontrast(image),
-    "equalize": lambda image, _s, _fill: equalize(image),
-    "rotate": lambda image, s, fill: rotate(image, 30 * s, fill),
-    "shear_x": lambda image, s, fill: _affine(image, fill, (0.3 * s, 0), (0, 0)),
-    "shear_y": lambda image, s, fill: _affine(image, fill, (0, 0), (0.3 * s, 0)),
-    "translate_x": lambda image, s, fill: _affine(
-        image, fill, (0, 0.45 * s * image.shape[1]), (0, 0)
+    "identity": lambda image, _s, _w: image,
+    "autocontrast": lambda image, _s, _w: autocontrast(image),
+    "equalize": lambda image, _s, _w: equalize(image),
+    "rotate": lambda image, s, warping: rotate(image, 30 * s, *warping),
+    "shear_x": lambda image, s, warping: _affine(image, warping, (0.3 * s, 0), (0, 0)),
+    "shear_y": lambda image, s, warping: _affine(image, warping, (0, 0), (0.3 * s, 0)),
+    "translate_x": lambda image, s, warping: _affine(
+        image, warping, (0, 0.45 * s * image.shape[1]), (0, 0)
     ),
-    "translate_y": lambda image, s, fill: _affine(
-        image, fill, (0, 0), (0, 0.45 * s * image.shape[0])
+    "translate_y": lambda image, s, warping: _affine(
+        image, warping, (0, 0), (0, 0.45 * s * image.shape[0])
     ),
-    "brightness": lambda image, s, _fill: adjust_brightness(image, 1 + 0.9 * s),
-    "contrast": lambda image, s, _fill: adjust_contrast(image, 1 + 0.9 * s),
-    "color": lambda image, s, _fill: adjust_saturation(image, 1 + 0.9 * s),
-    "sharpness": lambda image, s, _fill: adjust_sharpness(image, 1 + 0.9 * s),
-    "posterize": lambda image, s, _fill: posterize(image, 8 - round(4 * abs(s))),
-    "solarize": lambda image, s, _fill: solarize(image, 256 * (1 - abs(s))),
+    "brightness": lambda image, s, _w: adjust_brightness(image, 1 + 0.9 * s),
+    "contrast": lambda image, s, _w: adjust_contrast(image, 1 + 0.9 * s),
+    "color": lambda image, s, _w: adjust_saturation(image, 1 + 0.9 * s),
+    "sharpness": lambda image, s, _w: adjust_sharpness(image, 1 + 0.9 * s),
+    "posterize": lambda image, s, _w: posterize(image, 8 - round(4 * abs(s))),
+    "solarize": lambda image, s, _w: solarize(image, 256 * (1 - abs(s))),
 }

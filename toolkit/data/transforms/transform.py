@@ -27,8 +27,9 @@ class Transform(ABC):
         """Returns the transformed image; chance comes from `rng` and from nowhere else."""
 
     def options(self) -> dict[str, Any]:
-        """Returns the options with the values in force, so that the step can be written down."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        """Returns the options in force (None is none), so that the step can be written down."""
+        names = inspect.signature(type(self)).parameters
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options().items())

@@ -1,10 +1,4 @@
-"""Names that a configuration may use, and where the part behind each name lives.
-
-A registry is a table name -> "module:attribute". It knows its names without importing anything
-behind them, and it reads a part's options from the part's source, so a typo in a backbone's name
-or a wrong type of an option is found in milliseconds and without Paddle. A new part costs one file
-and one line here; the tests walk these tables.
-"""
+"""A table of named parts, which knows their options without importing them."""
 
 import ast
 import functools
@@ -15,7 +9,7 @@ from typing import Any
 
 from toolkit.errors import ConfigError, import_optional, nearest
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -43,6 +37,8 @@ class Registry:
         table: name -> "module:attribute", or with options that the name fixes (one network at many
             scales): name -> ("module:attribute", {option: value}).
         handed_in: options that the toolkit fills in itself (sizes that follow from other parts).
+        prefixes: beginning of names -> "module:attribute". Every name that begins so is known;
+            what follows is the part's first argument.
     """
 
     def __init__(
@@ -50,32 +46,37 @@ class Registry:
         kind: str,
         table: Mapping[str, str | tuple[str, dict[str, Any]]],
         handed_in: Iterable[str] = (),
+        prefixes: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
         self._table = {
             name: (entry, {}) if isinstance(entry, str) else entry for name, entry in table.items()
         }
         self._handed_in = frozenset(handed_in)
+        self.prefixes = dict(prefixes or {})
 
     def names(self) -> list[str]:
-        """Returns all names, sorted."""
+        """Returns all names of the table, sorted; those with a prefix are without number."""
         return sorted(self._table)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._table
+        return name in self._table or (isinstance(name, str) and self._prefix(name) is not None)
+
+    def unknown(self, name: str) -> str:
+        """Words that a name is not known: the nearest one, all names, and the prefixes."""
+        open_names = [f"{prefix}..." for prefix in self.prefixes]
+        return (
+            f"Unknown {self.kind} {name!r}.{nearest(name, self._table)} "
+            f"Known: {', '.join([*self.names(), *open_names])}."
+        )
 
     def location(self, name: str) -> str:
         """Returns "module:attribute".
 
         Raises:
-            ConfigError: the name is not in the table; the message has the nearest and all names.
+            ConfigError: the name is not known; the message has the nearest and all names.
         """
-        if name not in self._table:
-            raise ConfigError(
-                f"Unknown {self.kind} {name!r}.{nearest(name, self._table)} "
-                f"Known: {', '.join(self.names())}."
-            )
-        return self._table[name][0]
+        return self._entry(name)[0]
 
     def get(self, name: str) -> Callable[..., Any]:
         """Imports and returns the class or function behind a name, its fixed options filled in."""
@@ -83,7 +84,7 @@ class Registry:
         part: Callable[..., Any] = getattr(
             import_optional(module, purpose=f"The {self.kind} {name}"), attribute
         )
-        fixed = self._table[name][1]
+        fixed = self._entry(name)[1]
         return functools.partial(part, **fixed) if fixed else part
 
     def build(self, name: str, /, **options: Any) -> Any:
@@ -93,9 +94,10 @@ class Registry:
             ConfigError: unknown name, unknown or missing option, or a value the part refuses.
         """
         known = {option.name: option for option in self.options(name)}
+        fixed = self._entry(name)[1]
         label = f"{self.kind} {name}"
         for given in options:
-            if given not in known:
+            if given not in known and (given in fixed or not self.takes_any_option(name)):
                 raise ConfigError(
                     f"Unknown option {given!r} of {label}.{nearest(given, known)} "
                     f"Known: {', '.join(known) or 'none'}."
@@ -113,13 +115,38 @@ class Registry:
         return [
             Option(argument, annotation, default, argument in self._handed_in)
             for argument, annotation, default in _signature(self.location(name))
-            if argument not in self._table[name][1]
+            if argument not in self._entry(name)[1] and not argument.startswith("**")
         ]
+
+    def takes_any_option(self, name: str) -> bool:
+        """Tells whether a part hands on options that it does not name itself."""
+        return any(argument.startswith("**") for argument, *_ in _signature(self.location(name)))
+
+    def _prefix(self, name: str) -> str | None:
+        """Returns the prefix with which a name begins, if more follows."""
+        for prefix in self.prefixes:
+            if name.startswith(prefix) and name != prefix:
+                return prefix
+        return None
+
+    def _entry(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Returns "module:attribute" and the options that the name fixes."""
+        if name in self._table:
+            return self._table[name]
+        prefix = self._prefix(name)
+        if prefix is None:
+            raise ConfigError(self.unknown(name))
+        location = self.prefixes[prefix]
+        first = _signature(location)[0][0]
+        return location, {first: name.removeprefix(prefix)}
 
 
 @functools.cache
 def _signature(location: str) -> tuple[tuple[str, str, str | None], ...]:
-    """Reads (name, annotation, default) of each parameter of "module:attribute" from its file."""
+    """Reads (name, annotation, default) of each parameter of "module:attribute" from its file.
+
+    A parameter that takes any option has its two stars before the name.
+    """
     module, attribute = location.split(":")
     # The path is computed, not looked up with importlib: find_spec would import the parents.
     file = _PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
@@ -129,7 +156,7 @@ def _signature(location: str) -> tuple[tuple[str, str, str | None], ...]:
             return _parameters(node)
         if isinstance(node, ast.ClassDef) and node.name == attribute:
             return _class_parameters(node)
-    raise LookupError(f"{file} defines no {attribute!r}, which toolkit/registry.py names.")
+    raise LookupError(f"{file} defines no {attribute!r}, which toolkit/registry names.")
 
 
 def _class_parameters(node: ast.ClassDef) -> tuple[tuple[str, str, str | None], ...]:
@@ -153,6 +180,9 @@ def _parameters(node: ast.FunctionDef) -> tuple[tuple[str, str, str | None], ...
     defaults = none * (len(positional) - len(node.args.defaults)) + list(node.args.defaults)
     pairs = [*zip(positional, defaults, strict=True)]
     pairs += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    if node.args.kwarg is not None:
+        stars = ast.arg(f"**{node.args.kwarg.arg}", node.args.kwarg.annotation)
+        pairs.append((stars, ast.Dict([], [])))
     return tuple(
         (
             argument.arg,
@@ -162,122 +192,3 @@ def _parameters(node: ast.FunctionDef) -> tuple[tuple[str, str, str | None], ...
         for argument, default in pairs
         if argument.arg not in {"self", "cls"}
     )
-
-
-BACKBONES = Registry(
-    "backbone",
-    {
-        **{
-            f"PPLCNet_x{scale.replace('.', '_')}": (
-                "toolkit.models.backbones.pplcnet:PPLCNet",
-                {"scale": float(scale)},
-            )
-            for scale in ("0.25", "0.35", "0.5", "0.75", "1.0", "1.5", "2.0", "2.5")
-        },
-        "PPLCNetV2_base": (
-            "toolkit.models.backbones.pplcnet_v2:PPLCNetV2",
-            {"retrieval": False},
-        ),
-        "PPLCNetV2_base_ShiTu": (
-            "toolkit.models.backbones.pplcnet_v2:PPLCNetV2",
-            {"retrieval": True},
-        ),
-        "SmallResNet": "toolkit.models.backbones.small_resnet:SmallResNet",
-    },
-)
-
-NECKS = Registry(
-    "neck",
-    {"FC": "toolkit.models.necks:FC", "BNNeck": "toolkit.models.necks:BNNeck"},
-    handed_in=["in_features"],
-)
-
-HEADS = Registry(
-    "head",
-    {"FC": "toolkit.models.heads:FC", "ArcMargin": "toolkit.models.heads:ArcMargin"},
-    handed_in=["in_features", "num_classes"],
-)
-
-LOSSES = Registry(
-    "loss",
-    {
-        "CELoss": "toolkit.losses.cross_entropy:CELoss",
-        "TripletAngularMarginLoss": "toolkit.losses.triplet_angular:TripletAngularMarginLoss",
-    },
-)
-
-TRANSFORMS = Registry(
-    "transform",
-    {
-        "ResizeImage": "toolkit.data.transforms.geometry:ResizeImage",
-        "CropImage": "toolkit.data.transforms.geometry:CropImage",
-        "RandCropImage": "toolkit.data.transforms.geometry:RandCropImage",
-        "RandFlipImage": "toolkit.data.transforms.geometry:RandFlipImage",
-        "PadRandomCrop": "toolkit.data.transforms.geometry:PadRandomCrop",
-        "RandomRotation": "toolkit.data.transforms.geometry:RandomRotation",
-        "ColorJitter": "toolkit.data.transforms.colour:ColorJitter",
-        "RandAugment": "toolkit.data.transforms.rand_augment:RandAugment",
-        "NormalizeImage": "toolkit.data.transforms.tensor:NormalizeImage",
-        "RandomErasing": "toolkit.data.transforms.tensor:RandomErasing",
-        "ToCHWImage": "toolkit.data.transforms.tensor:ToCHWImage",
-    },
-)
-
-SAMPLERS = Registry(
-    "sampler",
-    {
-        "UniformSampler": "toolkit.data.samplers:UniformSampler",
-        "PKSampler": "toolkit.data.samplers:PKSampler",
-    },
-    handed_in=["labels", "batch_size", "seed"],
-)
-
-SCHEDULES = Registry(
-    "learning rate schedule",
-    {
-        "Cosine": "toolkit.training.schedule:Cosine",
-        "Step": "toolkit.training.schedule:Step",
-        "Constant": "toolkit.training.schedule:Constant",
-    },
-    handed_in=["base_lr", "total_steps", "warmup_steps", "steps_per_epoch"],
-)
-
-OPTIMIZERS = Registry(
-    "optimizer",
-    {
-        "Momentum": "toolkit.training.optimizers:Momentum",
-        "AdamW": "toolkit.training.optimizers:AdamW",
-    },
-    handed_in=["parameters", "learning_rate"],
-)
-
-CHECKS = Registry(
-    "dataset check",
-    {
-        "lists": "toolkit.audit.lists:check_lists",
-        "pixels": "toolkit.audit.pixels:check_pixels",
-        "duplicates": "toolkit.audit.duplicates:check_duplicates",
-        "near_duplicates": "toolkit.audit.near_duplicates:check_near_duplicates",
-        "labels": "toolkit.audit.labels:check_labels",
-    },
-)
-
-OPTIONS = Registry("options", {"CheckDataset.thresholds": "toolkit.audit.options:AuditOptions"})
-
-CONVERTERS = Registry(
-    "source dataset type",
-    {
-        "LabelMe": "toolkit.data.convert.labelme:convert_labelme",
-        "ImageFolder": "toolkit.data.convert.image_folder:convert_image_folder",
-        "CSV": "toolkit.data.convert.csv_table:convert_csv",
-    },
-    handed_in=["root", "seed"],
-)
-
-TASKS = Registry(
-    "mode",
-    {
-        mode: f"toolkit.tasks.{mode}:run"
-        for mode in ("check_dataset", "train", "evaluate", "export", "predict")
-    },
-)
