@@ -77,15 +77,13 @@ def test_a_paddlex_file_runs_unchanged(tmp_path: Path, model: str) -> None:
     assert config.Train.warmup_steps == 5
     assert config.Train.pretrain_weight_path is None
     assert config.Data.eval_transforms[0].name == "ResizeImage"
-    assert (config.Arch is None) == ("CLIP" in model)
+    assert config.Arch.Neck is not None
 
 
 def test_the_recipe_of_the_card_fills_what_a_file_lacks(tmp_path: Path) -> None:
     text = MINIMAL + "Loss: [{CELoss: {epsilon: 0.3}}]\n"
     config = load_config(write(tmp_path, text))
-    assert config.Loss is not None
-    assert config.Loss[0].options == {"epsilon": 0.3, "weight": 1.0}
-    assert config.Arch is not None
+    assert config.Loss[0].options == {"epsilon": 0.3, "of": "student", "weight": 1.0}
     assert config.Arch.Backbone.name == "SmallResNet"
 
 
@@ -164,7 +162,6 @@ def test_overrides_reach_into_lists_and_make_sections(tmp_path: Path) -> None:
     config = load_config(
         write(tmp_path, text), ["Loss.0.CELoss.epsilon=2e-1", "Train.learning_rate=1e-3"]
     )
-    assert config.Loss is not None
     assert config.Loss[0].options["epsilon"] == 0.2
     assert config.Train.learning_rate == 1e-3
 
@@ -184,7 +181,14 @@ def test_what_is_written_reads_back_equal(tmp_path: Path) -> None:
 
 
 def test_an_own_model_needs_a_whole_recipe(tmp_path: Path) -> None:
-    assert "needs the sections" in problems(tmp_path, "Global: {model: mine}")
+    message = problems(tmp_path, "Global: {model: mine}")
+    assert "needs the sections" in message
+    assert "This key is needed" not in message  # said once
+
+
+def test_a_missing_recipe_is_told_where_nothing_else_is() -> None:
+    with pytest.raises(ConfigError, match=r"Arch: This key is needed.*\n.*Loss: This key"):
+        check_document(parse_document("Global: {model: SmallResNet_rec}", "c.yaml"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -227,7 +231,6 @@ def test_thresholds_are_checked_in_every_mode(
 
 def test_none_is_null_in_the_options_of_parts_too(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, MINIMAL), ["Optimizer.lr.warmup_iters=None"])
-    assert config.Optimizer is not None
     assert config.Optimizer.options["lr"].options["warmup_iters"] is None
 
 
@@ -270,7 +273,6 @@ def test_a_doubled_key_and_a_bad_override_do_not_hide_other_problems(tmp_path: P
 
 def test_a_whole_global_section_decides_on_the_recipe(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, MINIMAL), ["Global={model: PP-ShiTuV2_rec}"])
-    assert config.Arch is not None
     assert config.Arch.Backbone.name == "PPLCNetV2_base_ShiTu"
 
 

@@ -72,3 +72,21 @@ def test_a_wrong_command_line_is_exit_2(
         main(arguments)
     assert caught.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [([], ["a.b=1"]), (["--verify"], ["a.b=1", "Global.verify=true"])],
+)
+def test_verify_is_an_override(
+    monkeypatch: pytest.MonkeyPatch, flag: list[str], expected: list[str]
+) -> None:
+    given: list[list[str]] = []
+
+    def run(_config: str, overrides: list[str]) -> Done:
+        given.append(overrides)
+        return Done(passed=True)
+
+    monkeypatch.setattr(run_module, "run", run)
+    main(["-c", "any.yaml", "-o", "a.b=1", *flag])
+    assert given == [expected]

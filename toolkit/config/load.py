@@ -2,12 +2,13 @@
 
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from toolkit.cards.catalog import find_card
+from toolkit.cards.catalog import model_card
+from toolkit.config.paddleclas.translate import is_paddleclas, sort_overrides, translate
 from toolkit.config.parts import unknown_key
 from toolkit.config.schema import Config
 from toolkit.config.yaml_core import (
@@ -26,6 +27,8 @@ _INDEX = re.compile(r"\d+")
 
 def read_document(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Document:
     """Reads a YAML file, adds what it lacks from the model's card, and lays the overrides over it.
+
+    A file of PaddleClas is translated: overrides in its spelling before, those in ours after that.
 
     Args:
         file: path of the YAML file.
@@ -51,6 +54,8 @@ def read_document(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Do
         document.data = {}
     if not isinstance(document.data, dict):
         raise ConfigError(f"{path}: expected sections such as 'Global:', found {document.data!r}.")
+    if is_paddleclas(document.data):
+        return _read_paddleclas(document, overrides)
     # The model's name decides on the recipe, and overrides reach into the recipe as into the file.
     first, rest = _global_first(overrides)
     for override in first:
@@ -59,6 +64,21 @@ def read_document(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Do
     for override in rest:
         document.problems += _apply(document, override)
     return document
+
+
+def _read_paddleclas(document: Document, overrides: Sequence[str]) -> Document:
+    theirs, ours, unknown = sort_overrides(overrides)
+    document.problems += unknown
+    for override in theirs:
+        document.problems += _apply(document, override)
+    # Which weights are meant, and which folder, depends on what is to be run.
+    said = read_overrides(ours).data.get("Global", {})
+    translated = translate(
+        document, mode=str(said.get("mode", "check_dataset")), output=said.get("output")
+    )
+    for override in ours:
+        translated.problems += _apply(translated, override)
+    return translated
 
 
 def read_overrides(overrides: Sequence[str]) -> Document:
@@ -112,12 +132,12 @@ def _complete(document: Document) -> list[str]:
     if not isinstance(name, str) or not missing:
         return []
     try:
-        file = find_card(name).recipe_file
+        text = model_card(name).recipe
     except ModelError as error:
         place = document.place(("Global", "model"))
         more = "A model of your own needs the sections Arch, Loss, Optimizer and Data."
         return [f"{place}: Global.model: {error} {more}"]
-    recipe = parse_document(file.read_text(encoding="utf-8"), f"recipe of {name}")
+    recipe = parse_document(text, f"recipe of {name}")
     for key in missing:
         if key in recipe.data:
             document.data[key] = recipe.data[key]
@@ -190,7 +210,10 @@ def _place_in(target: Any, step: str, override: str, walked: Path) -> tuple[str 
 def _explain(error: ValidationError, document: Document) -> list[str]:
     """One line a problem: place, dotted key, what was expected, what was received."""
     lines = []
-    for item in error.errors():
+    items = error.errors()
+    # A card has every section of a recipe: what is wrong then is Global.model, and told already.
+    told = [item for item in items if not _is_recipe_missing(item)]
+    for item in told if told or document.problems else items:
         location = _without_union_tags(item["loc"], document.data)
         dotted = ".".join(str(part) for part in location)
         text = item["msg"].removeprefix("Value error, ")
@@ -207,6 +230,10 @@ def _explain(error: ValidationError, document: Document) -> list[str]:
         head = f"{document.place(location)}: {dotted}" if dotted else document.place(())
         lines.append(f"{head}: {text}".rstrip())
     return list(dict.fromkeys(lines))
+
+
+def _is_recipe_missing(item: Mapping[str, Any]) -> bool:
+    return item["type"] == "missing" and item["loc"][0] in RECIPE_SECTIONS and len(item["loc"]) == 1
 
 
 def _left_over(location: Path, document: Document) -> str:

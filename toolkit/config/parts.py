@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic import create_model as create_section
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
@@ -115,17 +115,13 @@ class PartField:
     def _checked(
         self, name: str, options: dict[str, Any], *, at: tuple[str, ...], prefix: tuple[str, ...]
     ) -> Part:
-        names = self.registry.names()
         if name not in self.registry:
-            raise _problem(
-                f"Unknown {self.registry.kind} {name!r}.{nearest(name, names)} "
-                f"Known: {', '.join(names)}.",
-                at,
-            )
+            raise _problem(self.registry.unknown(name), at)
         section = options_section(self.registry, name, tuple(self.extra.items()))
         where = f"{self.registry.kind} {name}"
         checked = validated(section, options, where=where, prefix=prefix)
-        return Part(name, {key: getattr(checked, key) for key in section.model_fields})
+        known = {key: getattr(checked, key) for key in section.model_fields}
+        return Part(name, known | (checked.model_extra or {}))
 
     def _unreadable(self, form: str) -> ValidationError:
         known = ", ".join(self.registry.names())
@@ -154,6 +150,12 @@ class OptionsField:
         return validated(section, raw, where=self.name, prefix=()).model_dump()
 
 
+class _OpenSection(Section):
+    """The options of a part that hands on what it does not know itself."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 @functools.cache
 def options_section(
     registry: Registry, name: str, extra: tuple[tuple[str, tuple[Any, Any]], ...] = ()
@@ -167,7 +169,8 @@ def options_section(
         default = ... if option.default is None else ast.literal_eval(option.default)
         fields[option.name] = (annotation, default)
     fields.update(extra)
-    return create_section(name, __base__=Section, **fields)
+    base = _OpenSection if registry.takes_any_option(name) else Section
+    return create_section(name, __base__=base, **fields)
 
 
 def validated(

@@ -1,8 +1,8 @@
 """What every section of a configuration is: frozen, strict, and forgiving in two places only."""
 
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
 class Section(BaseModel):
@@ -35,3 +35,11 @@ class Section(BaseModel):
 
 def _is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def _empty_is_null(value: Any) -> Any:
+    return None if value == "" else value
+
+
+OptionalPath = Annotated[str | None, BeforeValidator(_empty_is_null)]
+"""A path that may be left open; PaddleX's files leave it open with an empty text."""

@@ -55,11 +55,13 @@ class Document:
         data: dicts, lists and scalars.
         places: path of a key -> "file, line 12" or "-o Train.batch_size=8".
         problems: what is wrong with the text itself, such as a key that is said twice.
+        notes: what a person should know of how it was read; for the run's log.
     """
 
     data: Any
     places: dict[Path, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def place(self, path: Path) -> str:
         """Returns where `path`, or the nearest key above it, was written."""

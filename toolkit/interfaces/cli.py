@@ -15,6 +15,7 @@ from toolkit.registry import TASKS
 from toolkit.version import __version__
 
 BUG, INTERRUPTED = 3, 130
+_VERIFY = ["Global.verify=true"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from toolkit.interfaces.run import run
 
     try:
-        report = run(options.config, options.override)
+        report = run(options.config, options.override + (_VERIFY if options.verify else []))
     except ToolkitError as error:
         _say(f"{type(error).__name__}: {error}")
         return error.exit_code
@@ -40,6 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BUG
     print(report.summary())
     return 0 if report.passed else 1
+
+
+class _ListModels(argparse.Action):
+    """Prints a line a model; like --version it needs no configuration."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from toolkit.cards.catalog import models_table
+
+        print(models_table())
+        parser.exit()
 
 
 def _say(text: str) -> None:
@@ -67,5 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="Section.key=value",
         help="value that takes the place of the file's; may be given many times",
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare downloaded files with the sha256 of their first use (Global.verify=true)",
+    )
+    parser.add_argument("--list-models", action=_ListModels, help="print the models and exit")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser

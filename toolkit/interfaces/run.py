@@ -1,6 +1,7 @@
 """One run of one mode: config.yaml before it, <mode>_result.json after it, whatever happens."""
 
 import errno
+import logging
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.config.load import check_document, dump_config, read_document, read_overrides
-from toolkit.config.schema import Config, GlobalSection
+from toolkit.config.run_sections import GlobalSection
+from toolkit.config.schema import Config
 from toolkit.config.yaml_core import Document
 from toolkit.errors import ConfigError, StorageError, ToolkitError
 from toolkit.registry import TASKS
@@ -17,6 +19,7 @@ from toolkit.storage import write_json, write_text
 from toolkit.tasks.report import Report
 from toolkit.version import __version__
 
+_LOG = logging.getLogger(__name__)
 # Said by Paddle whenever it is imported, and whenever batch norm is trained; nothing to be done.
 _PADDLE_SAYS = ("No ccache found", "When training, we now always track")
 # What the machine refuses is no bug of ours.
@@ -48,17 +51,24 @@ def run(config: Config | Path | str, overrides: Sequence[str] = ()) -> Report:
     except ConfigError as error:
         _record_refused(document, error)
         raise
-    return run_config(checked)
+    return run_config(checked, document.notes)
 
 
-def run_config(config: Config) -> Report:
-    """Runs a validated configuration."""
+def run_config(config: Config, notes: Sequence[str] = ()) -> Report:
+    """Runs a validated configuration.
+
+    Args:
+        config: what is run.
+        notes: what a person should know of how it was read, for the log.
+    """
     output, mode = Path(config.Global.output), config.Global.mode
     prepare_paddle()
     for known in _PADDLE_SAYS:
         warnings.filterwarnings("ignore", message=known, category=UserWarning)
     result_file = output / f"{mode}_result.json"
     _open_output(config, result_file)
+    for note in notes:
+        _LOG.info("%s", note)
     try:
         check_opencv()
         report: Report = TASKS.get(mode)(config)
