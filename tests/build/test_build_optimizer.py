@@ -7,8 +7,10 @@ import pytest
 from toolkit.build.loss import build_loss
 from toolkit.build.model import build_recognizer
 from toolkit.build.optimizer import build_optimizer, build_schedule
-from toolkit.build.recipe import require_recipe
-from toolkit.errors import ConfigError, ModelError
+from toolkit.errors import ConfigError
+
+SIZES = {"features": 8, "backbone": 8}
+OUTPUTS = ("backbone", "features", "logits")
 
 
 def schedule(config, steps_per_epoch=10):
@@ -51,7 +53,7 @@ def test_weight_decay_leaves_norms_and_biases_alone_where_asked(configure, name)
         f"Optimizer={{name: {name}, weight_decay: 0.1, skip_decay: [norm, bias], "
         "lr: {name: Cosine}}"
     )
-    model, loss = build_recognizer(config.Arch, 4), build_loss(config.Loss)
+    model, loss = build_recognizer(config.Arch, 4), build_loss(config.Loss, 4, SIZES, OUTPUTS)
     optimizer = build_optimizer(config.Optimizer, 0.05, model, loss)
     before = {name: value.numpy().copy() for name, value in model.named_parameters()}
     for parameter in model.parameters():
@@ -67,23 +69,14 @@ def test_weight_decay_leaves_norms_and_biases_alone_where_asked(configure, name)
 
 def test_a_loss_named_twice_is_refused(configure):
     with pytest.raises(ConfigError, match="CELoss"):
-        build_loss(configure("Loss=[CELoss, CELoss]").Loss)
+        build_loss(configure("Loss=[CELoss, CELoss]").Loss, 4, SIZES, OUTPUTS)
 
 
 def test_losses_are_weighted(configure):
     import paddle
 
     logits, labels = paddle.zeros([2, 4]), paddle.to_tensor([0, 3])
-    loss = build_loss(configure("Loss=[CELoss: {weight: 0.5}]").Loss)
+    loss = build_loss(configure("Loss=[CELoss: {weight: 0.5}]").Loss, 4, SIZES, OUTPUTS)
     total, parts = loss({"logits": logits, "features": logits}, labels)
     assert float(total) == pytest.approx(0.5 * math.log(4))
     assert float(parts["CELoss"]) == pytest.approx(math.log(4))
-
-
-def test_a_model_without_a_network_says_so(configure, repository):
-    from toolkit.config.load import load_config
-
-    name = "PP-ShiTuV2_rec_CLIP_vit_base"
-    config = load_config(repository / f"configs/general_recognition/{name}.yaml")
-    with pytest.raises(ModelError, match=f"{name} is not part of this version"):
-        require_recipe(config)

@@ -36,7 +36,6 @@ def test_a_gpu_that_is_not_there_is_a_warning_and_the_cpu(caplog: pytest.LogCapt
     if paddle.is_compiled_with_cuda():
         pytest.skip("this Paddle has GPUs")
     caplog.set_level(logging.WARNING, logger="toolkit")
-    logging.getLogger("toolkit").propagate = True
     assert resolve_device("gpu:0,1").paddle_name == "cpu"
     assert "gpu:0,1" in caplog.text
     caplog.clear()
@@ -124,7 +123,6 @@ def test_two_wheels_of_cv2_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, logger="toolkit")
-    logging.getLogger("toolkit").propagate = True
     runtime.check_opencv()
     assert not caplog.records
     install_wheel(tmp_path, "opencv-contrib-python", "4.9.0.1")

@@ -6,6 +6,7 @@ import pytest
 
 import toolkit
 from toolkit import create_model
+from toolkit.build import official
 from toolkit.errors import ConfigError, DeviceError, FetchError, ModelError
 from toolkit.inference.export import ExportReport
 from toolkit.interfaces import api
@@ -40,6 +41,20 @@ def test_name_and_folder_must_agree(exported: ExportReport) -> None:
     assert "'PP-ShiTuV2_rec'" in str(caught.value)
 
 
+def test_a_folder_alone_is_opened_whatever_its_name(exported: ExportReport) -> None:
+    assert create_model(model_dir=exported.directory, device="cpu").model_name == "Tiny_rec"
+
+
+def test_without_a_name_it_is_the_model_of_this_package(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_MIRROR", "http://127.0.0.1:1")  # nobody is asked
+    model = create_model(device="cpu", threads=1)
+    assert model.model_name == "SmallResNet_general"
+    (result,) = model.predict(pictures[0])
+    assert result["feature"].shape == (256,)
+
+
 def test_an_unknown_name_has_a_neighbour() -> None:
     with pytest.raises(ModelError, match="Did you mean 'PP-ShiTuV2_rec'") as caught:
         create_model("PP-ShiTuV2_rek")
@@ -71,7 +86,7 @@ def test_an_official_model_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -
     def refuse(*_: object) -> None:
         raise FetchError("no network")
 
-    monkeypatch.setattr(api, "official_model", refuse)
+    monkeypatch.setattr(official, "official_model", refuse)
     with pytest.raises(FetchError):
         create_model("PP-ShiTuV2_rec")
 
@@ -93,7 +108,9 @@ def test_mixed_files_of_two_exports_are_noticed(exported: ExportReport, tmp_path
         ((".",), {}, ModelError, "There is no exported model"),
         ((7,), {}, TypeError, "received 7"),
         (("x", 7), {}, TypeError, "received 7"),
-        ((None,), {}, TypeError, "received None"),
+        (("",), {}, ModelError, "is empty"),
+        ((None, ""), {}, ModelError, "is empty"),
+        (("nowhere.tar",), {}, ModelError, "'nowhere.tar' does not exist"),
     ],
 )
 def test_what_is_no_model(
@@ -125,3 +142,25 @@ def test_wrong_options(exported: ExportReport, options: dict, error: type[Except
 
 def test_it_is_a_public_name() -> None:
     assert toolkit.create_model is api.create_model
+
+
+def test_a_resize_is_the_model_s_or_paddlex_s(
+    exported: ExportReport, pictures: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "bicubic"
+    shutil.copytree(exported.directory, folder)
+    text = (folder / "inference.yml").read_text()
+    assert "interpolation: bilinear" in text
+    (folder / "inference.yml").write_text(text.replace("bilinear", "bicubic"))
+    features = {}
+    for name, directory, how in (
+        ("trained bilinear", exported.directory, "as_trained"),
+        ("trained bicubic", folder, "as_trained"),
+        ("made bilinear", folder, "bilinear"),
+    ):
+        model = create_model(directory, device="cpu", threads=1, resize=how)
+        features[name] = np.stack([result["feature"] for result in model.predict(pictures)])
+    np.testing.assert_array_equal(features["made bilinear"], features["trained bilinear"])
+    assert np.abs(features["trained bicubic"] - features["trained bilinear"]).max() > 1e-3
+    with pytest.raises(ValueError, match=r"resize is 'cubic'.*'as_trained' or 'bilinear'"):
+        create_model(folder, device="cpu", resize="cubic")  # type: ignore[arg-type]

@@ -2,13 +2,13 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
-from toolkit.audit.dataset import find_root
+from toolkit.audit.dataset import load_lists
+from toolkit.build.lists import list_files
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.data.dataset import ImageDataset
-from toolkit.data.manifest import Manifest, label_order, read_manifest
+from toolkit.data.manifest import Manifest, label_order
 from toolkit.data.samplers import Sampler
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
@@ -36,31 +36,13 @@ class TrainingData:
     num_images: int
 
 
-def dataset_root(config: Config) -> Path:
-    """Returns the dataset's folder.
-
-    Raises:
-        ConfigError: Global.dataset_dir is not given.
-        DatasetError: it is not a folder, or holds no lists.
-    """
-    if config.Global.dataset_dir is None:
-        raise ConfigError(
-            f"Global.dataset_dir is null and {config.Global.mode} needs it: give the folder with "
-            "train.txt, gallery.txt and query.txt."
-        )
-    return find_root(Path(config.Global.dataset_dir))
-
-
 def read_split(config: Config, split: str) -> Manifest:
     """Reads one list; its malformed rows are logged, each with its line.
 
     Raises:
         DatasetError: the list is missing or has no usable row.
     """
-    root = dataset_root(config)
-    manifest = read_manifest(
-        root / f"{split}.txt", root=root, split=split, columns=tuple(config.Data.columns)
-    )
+    (manifest,) = load_lists(list_files(config, [split])).manifests
     for problem in manifest.problems:
         _LOG.warning("%s, line %d left out: %s", manifest.file, problem.line, problem.message)
     if not manifest.samples:

@@ -5,9 +5,14 @@ import logging
 from paddle import nn
 
 from toolkit.config.parts import Part
-from toolkit.config.schema import TrainSection
+from toolkit.config.run_sections import TrainSection
+from toolkit.errors import ConfigError
 from toolkit.registry import OPTIMIZERS, SCHEDULES
-from toolkit.training.optimizers import NamedOptimizer, named_parameters
+from toolkit.training.named_optimizer import (
+    NamedOptimizer,
+    named_parameters,
+    scale_learning_rates,
+)
 from toolkit.training.schedule import Schedule
 
 _LOG = logging.getLogger(__name__)
@@ -16,9 +21,18 @@ _LOG = logging.getLogger(__name__)
 def build_optimizer(
     part: Part, learning_rate: float, model: nn.Layer, loss: nn.Layer
 ) -> NamedOptimizer:
-    """Builds the optimizer over the parameters of the network and of the loss."""
-    options = {key: value for key, value in part.options.items() if key != "lr"}
+    """Builds the optimizer over the parameters of the network and of the loss.
+
+    Raises:
+        ConfigError: a factor of the learning rate is for parameters that there are not.
+    """
+    own = {"lr", "lr_factors"}
+    options = {key: value for key, value in part.options.items() if key not in own}
     parameters = [*named_parameters(model), *named_parameters(loss, prefix="loss.")]
+    try:
+        scale_learning_rates(parameters, part.options["lr_factors"] or {})
+    except ValueError as error:
+        raise ConfigError(f"Optimizer.{error}") from error
     optimizer: NamedOptimizer = OPTIMIZERS.build(
         part.name, parameters=parameters, learning_rate=learning_rate, **options
     )

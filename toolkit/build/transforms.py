@@ -29,7 +29,7 @@ def image_size(parts: Sequence[Part]) -> tuple[int, int]:
     Raises:
         ConfigError: no transform of the list sets a size.
     """
-    sizes = [part.options["size"] for part in parts if "size" in part.options]
+    sizes = [size for part in parts if (size := part.options.get("size")) is not None]
     if not sizes:
         raise ConfigError(
             "Data.eval_transforms sets no size; the network needs pictures of one size: "

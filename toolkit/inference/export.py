@@ -16,6 +16,7 @@ import paddle
 from numpy.typing import NDArray
 from paddle import Tensor, nn
 
+from toolkit.cards.inference_weights import graph_parameters
 from toolkit.errors import ModelError
 from toolkit.fingerprint import fingerprint_file
 from toolkit.inference.engines.network import NetworkEngine
@@ -91,8 +92,14 @@ def export_inference(
         staged = Path(temporary)
         _trace(network, staged, image_size)
         weights = fingerprint_file(staged / _PARAMETERS)
-        own = {**(facts or {}), "image_size": list(image_size), "dimension": network.out_features}
-        document = inference_document(model_name, transform_ops, {**own, "weights": weights})
+        own = {
+            **(facts or {}),
+            "image_size": list(image_size),
+            "dimension": network.out_features,
+            "weights": weights,
+            "parameters": _parameter_names(network, staged),
+        }
+        document = inference_document(model_name, transform_ops, own)
         write_text(staged / INFERENCE_FILE, document)
         lowest = _check(staged, images, expected)
         _publish(staged, directory)
@@ -115,6 +122,22 @@ def _trace(network: Recognizer, staged: Path, image_size: tuple[int, int]) -> No
     embedding = _Embedding(network)
     embedding.eval()
     paddle.jit.save(embedding, str(staged / Path(_GRAPH).stem), input_spec=[spec])
+
+
+def _parameter_names(network: Recognizer, staged: Path) -> list[str]:
+    """Returns the structured names of the exported parameters, in the order of their file.
+
+    Raises:
+        ModelError: the graph has parameters that the network has not.
+    """
+    names = {tensor.name: name for name, tensor in network.state_dict().items()}
+    try:
+        return [names[name] for name in graph_parameters(staged)]
+    except KeyError as error:
+        raise ModelError(
+            f"The exported graph has the parameter {error}, which the network has not. Nothing was "
+            "written."
+        ) from error
 
 
 def _check_images(image_size: tuple[int, int]) -> NDArray[np.float32]:

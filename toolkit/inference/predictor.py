@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from toolkit.data.sources import Source, open_sources
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.errors import ImageError
-from toolkit.fetch import fetch_bytes
+from toolkit.fetch.http import fetch_bytes
 from toolkit.inference.engines.engine import Engine
 from toolkit.inference.read_ahead import prepared_batches
 from toolkit.inference.result import ClaimedNames, FeatureResult

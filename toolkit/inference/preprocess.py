@@ -75,6 +75,17 @@ def read_inference_config(directory: Path) -> InferenceConfig:
     return InferenceConfig(name, pipeline, None if weights is None else str(weights))
 
 
+def with_bilinear_resize(pipeline: Pipeline) -> Pipeline:
+    """Returns the steps with every resize bilinear: what PaddleX does, whatever a model says."""
+    return _build_pipeline(
+        [
+            {name: {**options, "interpolation": "bilinear"} if name == "ResizeImage" else options}
+            for step in pipeline.describe()
+            for name, options in step.items()
+        ]
+    )
+
+
 def inference_document(
     model_name: str, transform_ops: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
 ) -> str:
@@ -111,7 +122,7 @@ def _paddlex_differences(transform_ops: Sequence[Mapping[str, Any]]) -> str:
     resizing = [step["ResizeImage"] for step in transform_ops if "ResizeImage" in step]
     told = [f"it does not know {name}." for name in names if name not in _PADDLEX_KNOWS]
     told += [
-        f"it resizes bilinear, not {options['interpolation']}."
+        f"it resizes bilinear, not {options['interpolation']}; so does Predict.resize=bilinear."
         for options in resizing
         if options.get("interpolation", "bilinear") != "bilinear"
     ]

@@ -1,0 +1,53 @@
+"""From `Global.dataset_dir` and `Data.lists` to where each list is. Needs no framework."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolkit.audit.dataset import ListFile, find_root
+from toolkit.config.recipe_sections import ListSection
+from toolkit.config.schema import Config
+from toolkit.errors import ConfigError
+
+
+def dataset_root(config: Config) -> Path:
+    """Returns the dataset's folder.
+
+    Raises:
+        ConfigError: Global.dataset_dir is not given.
+        DatasetError: it is not a folder, or holds no lists.
+    """
+    if config.Global.dataset_dir is None:
+        raise ConfigError(
+            f"Global.dataset_dir is null and {config.Global.mode} needs it: give the folder with "
+            "train.txt, gallery.txt and query.txt, or name every list in Data.lists."
+        )
+    return find_root(Path(config.Global.dataset_dir))
+
+
+def list_files(config: Config, splits: Sequence[str]) -> dict[str, ListFile]:
+    """Returns where each list is: as Data.lists says, otherwise in Global.dataset_dir.
+
+    Raises:
+        ConfigError: Global.dataset_dir is not given, and not every list is named.
+        DatasetError: it is not a folder, or holds no lists.
+    """
+    named = {split: getattr(config.Data.lists, split) for split in splits}
+    files = {split: _named_list(config, entry) for split, entry in named.items() if entry}
+    usual = [split for split in splits if split not in files]
+    if usual:
+        root, columns = dataset_root(config), tuple(config.Data.columns)
+        files |= {split: ListFile(root / f"{split}.txt", root, columns) for split in usual}
+    return {split: files[split] for split in splits}
+
+
+def _named_list(config: Config, entry: ListSection) -> ListFile:
+    file = Path(entry.file)
+    root = Path(entry.image_root or config.Global.dataset_dir or file.parent)
+    return ListFile(file, root, tuple(entry.columns or config.Data.columns))
+
+
+def dataset_name(config: Config) -> str:
+    """Returns what reports call the dataset: its folder, or where its lists are."""
+    lists = config.Data.lists
+    named = [entry.file for entry in (lists.train, lists.gallery, lists.query) if entry]
+    return config.Global.dataset_dir or ", ".join(dict.fromkeys(named))
