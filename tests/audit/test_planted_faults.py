@@ -152,6 +152,10 @@ def test_duplicates_across_lists(planted, copied, split, code, lines, kind):
     files = (path,)
     if kind == "same path":
         planted.add_row(split, f"{path} {label}")
+        if code == "query_gallery":  # evaluation leaves it out, so it is a warning of its own
+            expected = ("split.query_in_gallery", files, lines[::-1])
+            assert planted.found() == [expected]
+            return
     elif kind == "same bytes":
         planted.add_file(split, "images/copy.png", label, (planted.root / path).read_bytes())
         files = (path, "images/copy.png")
@@ -205,6 +209,60 @@ def test_gallery_that_is_the_query_list_is_one_warning(planted):
     assert planted.found() == [
         ("split.gallery_is_query", (), (("query.txt", 1), ("gallery.txt", 1)))
     ]
+
+
+class TestSetsSearchedInThemselves:
+    """Each set is gallery and query at once, and others beside it keep the two apart."""
+
+    @pytest.fixture
+    def merged(self, planted):
+        for index in range(3):
+            planted.add("gallery", f"own/{index}.png", "s")
+        planted.rows["query"] += planted.rows["gallery"][-3:]
+        return planted
+
+    def test_they_are_one_warning_with_a_count(self, merged):
+        lines = (("query.txt", 5), ("gallery.txt", 7))
+        assert merged.found() == [("split.query_in_gallery", ("own/0.png",), lines)]
+        (finding,) = [f for f in merged.examine().findings if f.severity == "warning"]
+        assert finding.value == 3
+        assert "3 of the 7 pictures of query" in finding.message
+        assert merged.examine().passed("error")
+
+    @pytest.mark.parametrize(("whole", "other"), [("gallery", "query"), ("query", "gallery")])
+    def test_one_list_within_the_other_is_not_the_same_list(self, planted, whole, other):
+        planted.rows[other] += planted.rows[whole]
+        codes = [code for code, *_ in planted.found()]
+        assert codes == ["split.query_in_gallery"]
+
+    def test_a_copy_by_another_path_is_a_leak_all_the_same(self, merged):
+        merged.add("query", "own/again.bmp", "s", merged.read("own/1.png"))
+        codes = [code for code, *_ in merged.found()]
+        assert codes[:2] == ["duplicate.query_gallery", "duplicate.within_split"]
+        assert not merged.examine().passed("error")
+
+    def test_a_copy_in_both_lists_is_a_duplicate_within_each(self, merged):
+        """As in a gallery that is the whole query list."""
+        merged.add("gallery", "own/again.bmp", "s", merged.read("own/1.png"))
+        merged.rows["query"].append(merged.rows["gallery"][-1])
+        codes = [code for code, *_ in merged.found()]
+        assert codes == ["duplicate.within_split"] * 2 + ["split.query_in_gallery"]
+
+    def test_near_duplicates_only_with_pictures_of_others(self, merged):
+        again = np.asarray(Image.fromarray((merged.read("own/1.png") * 0.8).astype(np.uint8)))
+        merged.add("gallery", "own/near.png", "s", again)
+        merged.rows["query"].append(merged.rows["gallery"][-1])
+        assert [code for code, *_ in merged.found()] == ["split.query_in_gallery"]
+        merged.rows["query"].pop()
+        near = [(code, files) for code, files, _ in merged.found() if code.startswith("near")]
+        assert near == [("near_duplicate.query_gallery", ("own/1.png", "own/near.png"))]
+
+    def test_a_class_whose_one_picture_is_its_only_match(self, merged):
+        merged.add("gallery", "own/alone.png", "lonely")
+        merged.rows["query"].append(merged.rows["gallery"][-1])
+        assert merged.found()[1:] == one("label.singleton", "own/alone.png", 8, "query")
+        merged.add("gallery", "own/friend.png", "lonely")
+        assert len(merged.found()) == 1
 
 
 def shade(level, seed=6):

@@ -226,7 +226,76 @@ def test_train_can_ask_for_its_lists_alone(repository, dataset, tmp_path):
     (dataset / "gallery.txt").unlink()
     (dataset / "query.txt").unlink()
     settings = config(repository, dataset, tmp_path / "out")
-    assert diagnose(settings, dataset, ["train"]).passed("warning")
+    assert diagnose(settings, ["train"]).passed("warning")
+
+
+class TestTrainAlone:
+    """What training without evaluation accepts can be checked."""
+
+    @pytest.fixture(autouse=True)
+    def _alone(self, dataset):
+        (dataset / "gallery.txt").unlink()
+        (dataset / "query.txt").unlink()
+
+    def test_it_is_checked_and_the_report_says_so(self, check, tmp_path):
+        report = check("Train.eval_during_train=false")
+        assert report.passed
+        assert "train alone was checked" in report.summary()
+        result = report.to_json()
+        assert "train alone was checked" in result["notes"][0]
+        attributes = result["attributes"]
+        assert (attributes["train_samples"], attributes["gallery_samples"]) == (32, 0)
+        assert attributes["query_sample_paths"] == []
+        fixed = tmp_path / "out/check_dataset/fixed"
+        assert [file.name for file in fixed.iterdir()] == ["train.txt"]
+        assert (tmp_path / "out/check_dataset/report.html").is_file()
+
+    def test_its_faults_are_found(self, check, dataset):
+        add_row(dataset, "train", "images/gone.png 0")
+        assert not check("Train.eval_during_train=false").passed
+
+    def test_training_that_evaluates_needs_the_others(self, check):
+        with pytest.raises(DatasetError, match=r"no query\.txt.*eval_during_train=false"):
+            check()
+
+    @pytest.mark.parametrize("name", ["gallery", "query"])
+    def test_half_a_test_is_refused(self, check, dataset, name):
+        add_row(dataset, name, "images/4_0.png 4")
+        with pytest.raises(DatasetError, match="has no "):
+            check("Train.eval_during_train=false")
+
+    def test_a_list_that_is_named_has_to_be_there(self, check, dataset):
+        with pytest.raises(DatasetError, match=r"elsewhere\.txt"):
+            check(
+                "Train.eval_during_train=false",
+                f"Data.lists.query.file={dataset / 'elsewhere.txt'}",
+            )
+
+    @pytest.mark.parametrize("folder", ["images", "null"])
+    def test_the_one_list_is_named(self, check, dataset, tmp_path, folder):
+        """As for training, Global.dataset_dir may be null, or a folder without lists."""
+        text = (dataset / "train.txt").read_text("utf-8")
+        (tmp_path / "train.txt").write_text(text.replace("images/", ""), "utf-8")
+        (dataset / "train.txt").unlink()
+        report = check(
+            "Train.eval_during_train=false",
+            f"Global.dataset_dir={folder if folder == 'null' else dataset / folder}",
+            f"Data.lists.train.file={tmp_path / 'train.txt'}",
+            f"Data.lists.train.image_root={dataset / 'images'}",
+        )
+        assert report.passed
+        assert report.to_json()["attributes"]["train_samples"] == 32
+
+    def test_both_others_beside_the_one_that_is_named(self, check, dataset):
+        for name in ("gallery", "query"):
+            add_row(dataset, name, f"images/4_{len(name)}.png 4")
+        (dataset / "train.txt").rename(dataset / "mine.txt")
+        report = check(
+            "Train.eval_during_train=false",
+            f"Data.lists.train.file={dataset / 'mine.txt'}",
+        )
+        assert report.to_json()["attributes"]["query_samples"] == 1
+        assert "train alone" not in report.summary()
 
 
 def test_a_check_that_cannot_run(check, dataset, tmp_path, repository):

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from toolkit import run
-from toolkit.build.model import build_recognizer
+from toolkit.build.model import build_recognizer, load_trained
 from toolkit.cards.weights import write_state
 from toolkit.errors import DatasetError, WeightsError
 from toolkit.fingerprint import fingerprint_file
@@ -116,3 +117,44 @@ def test_weights_of_another_network_are_refused(evaluate, dataset):
     other = "Arch.Backbone={name: SmallResNet, widths: [8, 8], stage_strides: [2, 2]}"
     with pytest.raises(WeightsError, match="do not fit the network"):
         evaluate(dataset, other)
+
+
+@pytest.mark.parametrize(
+    ("graph", "packed"), [("inference.json", True), ("inference.pdmodel", False)]
+)
+def test_an_inference_model_is_evaluated_as_it_is(
+    evaluate, configure, dataset, tmp_path, weights, graph, packed
+):
+    """Whoever wrote it: the numbers are those of the checkpoint that it was exported from."""
+    exported = run(configure("Global.mode=export", f"Export.weight_path={weights}"))
+    folder = tmp_path / "model"
+    if graph == "inference.json":
+        shutil.copytree(exported.exported.directory, folder)
+    else:
+        save_as_paddle_2_does(configure(), weights, folder)
+    given = str(folder)
+    if packed:
+        given = str(tmp_path / "model.tar")
+        with tarfile.open(given, "w") as tar:
+            tar.add(folder, arcname="model")
+    cache = f"Global.cache_dir={tmp_path / 'cache'}"
+    report = evaluate(dataset, f"Evaluate.weight_path={given}", cache)
+    assert report.weights.name == "inference.pdiparams"
+    assert report.outcome.result.metrics == pytest.approx(
+        evaluate(dataset).outcome.result.metrics, abs=1e-6
+    )
+
+
+def save_as_paddle_2_does(config, weights: Path, folder: Path) -> None:
+    """A protobuf graph without inference.yml, as PaddleClas wrote for years."""
+    import paddle
+    from paddle.pir_utils import OldIrGuard
+
+    model = build_recognizer(config.Arch, None)
+    load_trained(model, weights)
+    layer = paddle.nn.Sequential(model.backbone, model.neck)
+    layer.eval()
+    spec = paddle.static.InputSpec([None, 3, 32, 32], "float32", name="x")
+    with OldIrGuard():
+        paddle.jit.save(layer, str(folder / "inference"), input_spec=[spec])
+    assert (folder / "inference.pdmodel").is_file()

@@ -150,3 +150,20 @@ def test_export_then_predict_from_the_exported_folder(trained, configure, pictur
     (expected,) = create_model(trained).predict(pictures / "y.png")
     (found,) = create_model("SmallResNet_rec", model_dir=output).predict(pictures / "y.png")
     np.testing.assert_allclose(found.feature, expected.feature, atol=1e-6)
+
+
+def test_a_model_trained_with_another_resize_can_be_read_as_paddlex_does(
+    predict, trained, pictures, tmp_path
+):
+    def features(*overrides):
+        predict(pictures, "Predict.save=npy", *overrides)
+        return np.load(tmp_path / "output/features.npy")
+
+    folder = tmp_path / "bicubic"
+    shutil.copytree(trained / "best_model/inference", folder)
+    text = (folder / "inference.yml").read_text(encoding="utf-8")
+    (folder / "inference.yml").write_text(text.replace("bilinear", "bicubic"), encoding="utf-8")
+    model = f"Predict.model_dir={folder}"
+    bilinear, bicubic = features(), features(model)
+    np.testing.assert_array_equal(features(model, "Predict.resize=bilinear"), bilinear)
+    assert np.abs(bicubic - bilinear).max() > 1e-4

@@ -85,10 +85,11 @@ def test_only_the_train_list_is_needed_without_evaluation(configure, drawn_datas
 
 
 def test_a_second_run_does_not_mix_with_the_first(configure):
-    config = configure(TRAIN, "Train.epochs_iters=3")
+    alone = "Train.eval_during_train=false"
+    config = configure(TRAIN, alone, "Train.epochs_iters=3")
     run(config)
     first = read_weights(Path(config.Global.output) / "best_model")
-    config = configure(TRAIN, "Train.save_interval=2", "Train.learning_rate=0.001")
+    config = configure(TRAIN, alone, "Train.save_interval=2", "Train.learning_rate=0.001")
     content = run(config).to_json()
     output = Path(config.Global.output)
     assert {name for name in names(config) if name.startswith("epoch_")} == {"epoch_2"}
@@ -102,20 +103,25 @@ def test_a_second_run_does_not_mix_with_the_first(configure):
         np.testing.assert_array_equal(array, first[name])
 
 
-def test_a_run_that_cannot_start_disturbs_nothing(configure):
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [("Train.num_classes=2", "num_classes"), ("Arch.Head=null", r"CELoss .*Arch\.Head")],
+)
+def test_a_run_that_cannot_start_disturbs_nothing(configure, override, message):
     config = configure(TRAIN)
     run(config)
     before = names(config)
-    with pytest.raises(ConfigError, match="num_classes"):
-        run(configure(TRAIN, "Train.num_classes=2"))
+    with pytest.raises(ConfigError, match=message):
+        run(configure(TRAIN, override))
     assert names(config) == before
 
 
 def test_starting_from_the_weights_of_the_run_before_in_the_same_folder(configure):
-    config = configure(TRAIN)
+    short = ("Train.max_steps=1", "Train.eval_during_train=false")
+    config = configure(TRAIN, *short)
     run(config)
     weights = Path(config.Global.output) / "best_model/best_model.pdparams"
-    run(configure(TRAIN, f"Train.pretrain_weight_path={weights}", "Train.max_steps=1"))
+    run(configure(TRAIN, f"Train.pretrain_weight_path={weights}", *short))
     assert "previous_run_1" in names(config)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,20 +17,43 @@ _SEARCH_DEPTH = 3
 
 
 @dataclass(frozen=True)
+class ListFile:
+    """Where a list is, and how it is read.
+
+    Attributes:
+        file: the list.
+        root: the folder that its paths start from.
+        columns: what its columns are, see `toolkit.data.manifest`.
+    """
+
+    file: Path
+    root: Path
+    columns: tuple[str, ...] = DEFAULT_COLUMNS
+
+
+@dataclass(frozen=True)
 class LoadedDataset:
     """The lists that were read, in the order train, gallery, query; not all need to be there.
 
     Attributes:
-        root: the folder that the paths in the lists start from.
-        manifests: one a list.
+        manifests: one a list; each has a root of its own.
     """
 
-    root: Path
     manifests: tuple[Manifest, ...]
 
     def manifest(self, split: str) -> Manifest | None:
         """Returns the list of a split, or None when it was not read."""
         return next((m for m in self.manifests if m.split == split), None)
+
+    def find(self, splits: str, path: str) -> Path:
+        """Returns the file that a path means in one of the lists, such as ``gallery+query``.
+
+        Where none of the lists has such a file, it is where the last of them would have it.
+        """
+        names = splits.split("+")
+        roots = [m.root for m in self.manifests if m.split in names] or [Path()]
+        places = [locate(root, path)[0] for root in dict.fromkeys(roots)]
+        return next((place for place in places if place.is_file()), places[-1])
 
 
 def load_dataset(
@@ -41,21 +64,50 @@ def load_dataset(
     Raises:
         DatasetError: one or more of them are missing (all are named), or cannot be read.
     """
-    missing = [f"{split}.txt" for split in splits if not (root / f"{split}.txt").is_file()]
+    return load_lists(
+        {split: ListFile(root / f"{split}.txt", root, tuple(columns)) for split in splits}
+    )
+
+
+def load_lists(lists: Mapping[str, ListFile]) -> LoadedDataset:
+    """Reads lists wherever they are: split -> place.
+
+    Raises:
+        DatasetError: one or more of them are missing (all are named), or cannot be read.
+    """
+    missing = [entry.file for entry in lists.values() if not entry.file.is_file()]
     if missing:
+        expected = ", ".join(entry.file.name for entry in lists.values())
         raise DatasetError(
-            f"Dataset {root} has no {' and no '.join(missing)}. Expected "
-            f"{', '.join(f'{split}.txt' for split in splits)} with rows `path label`. "
+            f"{not_there(missing)}. Expected {expected} with rows `path label`. "
             "CheckDataset.convert makes lists from another layout, CheckDataset.split divides rows "
-            "into the three."
+            "into the three, Data.lists names lists that are elsewhere; a dataset of train.txt "
+            "alone is checked and trained on with Train.eval_during_train=false."
         )
     return LoadedDataset(
-        root,
         tuple(
-            read_manifest(root / f"{split}.txt", root=root, split=split, columns=columns)
-            for split in splits
-        ),
+            read_manifest(entry.file, root=entry.root, split=split, columns=entry.columns)
+            for split, entry in lists.items()
+        )
     )
+
+
+def not_there(files: Sequence[Path]) -> str:
+    """Words which lists are missing: "Dataset a has no gallery.txt and no query.txt"."""
+    folder = files[0].parent
+    together = all(file.parent == folder for file in files)
+    names = " and no ".join(file.name if together else str(file) for file in files)
+    return f"Dataset {folder} has no {names}" if together else f"There is no {names}"
+
+
+def locate(root: Path, path: str) -> tuple[Path, bool]:
+    """Returns where a path of a list leads, and whether that is inside the list's folder.
+
+    Links are not followed: a folder of links to pictures is a common way to make a dataset.
+    """
+    folder = Path(os.path.normpath(root.absolute()))
+    file = Path(os.path.normpath(folder / path))
+    return file, file.is_relative_to(folder) and file != folder
 
 
 def find_root(dataset_dir: Path) -> Path:

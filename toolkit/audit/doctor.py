@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit import runtime
-from toolkit.audit.dataset import LoadedDataset
-from toolkit.audit.examination import Examination, TrainingNeeds, locate
+from toolkit.audit.dataset import LoadedDataset, locate
+from toolkit.audit.examination import Examination, TrainingNeeds
 from toolkit.audit.facts import ImageFacts
 from toolkit.audit.facts_cache import is_current, read_facts, write_facts
 from toolkit.audit.findings import Finding, count, in_order
@@ -131,7 +131,7 @@ def gather_facts(
 def _files(dataset: LoadedDataset) -> list[Path]:
     """Returns the files that the lists name, each once; those outside the root are not opened."""
     places = (
-        locate(dataset.root, sample.path)
+        locate(manifest.root, sample.path)
         for manifest in dataset.manifests
         for sample in manifest.samples
     )

@@ -12,15 +12,14 @@ SPLIT_PAIRS = (("train", "gallery"), ("train", "query"), ("query", "gallery"))
 def check_duplicates(examination: Examination) -> Iterator[Finding]:
     """Finds pictures under two labels, in two lists, or several times in one list.
 
-    One finding is about one picture, with all its files and rows. When gallery and query are the
-    same list, a picture in both is what was asked for.
+    One finding is about one picture, with all its files and rows. A picture that query and gallery
+    name by the same paths is searched in its own set, and evaluation leaves it out there.
     """
     for rows in _same_pictures(examination.rows):
         if len({row.sample.label for row in rows}) > 1:
             yield _conflict(rows)
         for pair in SPLIT_PAIRS:
-            if pair != ("query", "gallery") or not examination.gallery_is_query:
-                yield from _across(rows, *pair)
+            yield from _across(rows, *pair)
         for split in dict.fromkeys(row.split for row in rows):
             yield from _within([row for row in rows if row.split == split])
 
@@ -45,7 +44,8 @@ def _conflict(rows: Sequence[Row]) -> Finding:
 
 def _across(rows: Sequence[Row], first: str, second: str) -> Iterator[Finding]:
     both = [row for row in rows if row.split in (first, second) and row.picture is not None]
-    if len({row.split for row in both}) < 2:
+    ours, theirs = ({row.file for row in both if row.split == name} for name in (first, second))
+    if not ours or not theirs or (first == "query" and ours == theirs):
         return
     yield found(
         f"duplicate.{first}_{second}",

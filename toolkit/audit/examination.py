@@ -1,12 +1,11 @@
 """What a check looks at: the rows of all lists, joined with the facts of their files."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from toolkit.audit.dataset import LoadedDataset
+from toolkit.audit.dataset import LoadedDataset, locate
 from toolkit.audit.facts import ImageFacts, Picture
 from toolkit.audit.findings import Line
 from toolkit.audit.options import AuditOptions
@@ -40,7 +39,7 @@ class Row:
         sample: the row.
         line: where it stands.
         file: the picture's absolute path, without ``..``; links are not followed.
-        is_inside: whether that is in the dataset's folder.
+        is_inside: whether that is in the list's folder of pictures.
         facts: of the file; None when it does not exist or was not opened.
     """
 
@@ -108,10 +107,21 @@ class Examination:
         return lines
 
     @cached_property
-    def gallery_is_query(self) -> bool:
-        """Whether gallery and query name the same files."""
-        gallery = {row.file for row in self.rows if row.split == "gallery"}
-        return bool(gallery) and gallery == {r.file for r in self.rows if r.split == "query"}
+    def files(self) -> Mapping[str, Mapping[Path, Row]]:
+        """The first row of each file: split -> file -> row, both in the order of the lists."""
+        files: dict[str, dict[Path, Row]] = {split: {} for split in SPLITS}
+        for row in self.rows:
+            files.setdefault(row.split, {}).setdefault(row.file, row)
+        return files
+
+    @cached_property
+    def query_and_gallery(self) -> Set[Path]:
+        """The files that query and gallery both name.
+
+        Evaluation leaves each of them out where it is the query, so their being in both lists is
+        no leak.
+        """
+        return self.files["query"].keys() & self.files["gallery"].keys()
 
     @cached_property
     def classes(self) -> Mapping[str, Mapping[str, list[Row]]]:
@@ -129,16 +139,6 @@ class Examination:
         return Line(str(manifest.file), number)
 
     def _row(self, manifest: Manifest, sample: Sample) -> Row:
-        file, is_inside = locate(self.dataset.root, sample.path)
+        file, is_inside = locate(manifest.root, sample.path)
         line = Line(str(manifest.file), sample.line)
         return Row(manifest.split, sample, line, file, is_inside, self.facts.get(file))
-
-
-def locate(root: Path, path: str) -> tuple[Path, bool]:
-    """Returns where a path of a list leads, and whether that is inside the dataset's folder.
-
-    Links are not followed: a folder of links to pictures is a common way to make a dataset.
-    """
-    folder = Path(os.path.normpath(root.absolute()))
-    file = Path(os.path.normpath(folder / path))
-    return file, file.is_relative_to(folder) and file != folder

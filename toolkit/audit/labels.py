@@ -51,10 +51,13 @@ def _single_class(examination: Examination) -> Iterator[Finding]:
 
 
 def _single_pictures(examination: Examination) -> Iterator[Finding]:
-    splits = ("train", "query") if examination.gallery_is_query else ("train",)
-    for split in splits:
+    in_gallery = examination.classes["gallery"]
+    for split in ("train", "query"):
         for label, rows in examination.classes[split].items():
-            if len({row.file for row in rows}) == 1:
+            # A query has a match in the gallery, unless the only picture there is itself.
+            matches = in_gallery.get(label, []) if split == "query" else rows
+            distinct = {row.file for row in rows}
+            if len(distinct) == 1 and distinct == {row.file for row in matches}:
                 yield found(
                     "label.singleton",
                     f"Class {label} of {split} has one picture, {rows[0].sample.path}.",

@@ -47,7 +47,8 @@ LIST_CODES = (
     Code(
         "duplicate.query_gallery",
         "error",
-        "Pictures with the same pixels are in query and in the gallery: the query finds itself.",
+        "Pictures with the same pixels are in query and in the gallery under different paths: the "
+        "query finds itself. (By the same path it does not, see `split.query_in_gallery`.)",
         "Delete the rows from query; the lists in fixed/ do.",
         drop="query rows",
     ),
@@ -88,6 +89,14 @@ LIST_CODES = (
         "Nothing, when leave-one-out is meant; otherwise list other pictures as queries.",
     ),
     Code(
+        "split.query_in_gallery",
+        "warning",
+        "Some pictures of query are in the gallery too, by the same path. Evaluation then removes, "
+        "for each such query, the gallery row with the same path, so it does not find itself.",
+        "Nothing, when sets that are searched in themselves were merged with others; otherwise "
+        "delete the rows from query or from the gallery.",
+    ),
+    Code(
         "label.one_class",
         "warning",
         "All rows of train or of the gallery have one label: nothing to tell apart.",
@@ -96,8 +105,8 @@ LIST_CODES = (
     Code(
         "label.singleton",
         "warning",
-        "A class of train (or of query, when the gallery is the query list) has one picture, so "
-        "it has no pair of matching pictures.",
+        "A class of train has one picture; or a class of query has one, and the gallery has that "
+        "one and no other. Then it has no pair of matching pictures.",
         "Add pictures to the class, or leave it out.",
     ),
     Code(

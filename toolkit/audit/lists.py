@@ -12,14 +12,7 @@ def check_lists(examination: Examination) -> Iterator[Finding]:
     yield from _empty_lists(examination)
     yield from _files_not_there(examination)
     yield from _repeated_rows(examination)
-    if examination.gallery_is_query:
-        yield found(
-            "split.gallery_is_query",
-            "gallery.txt and query.txt list the same pictures; evaluation removes, for each query, "
-            "the gallery row with the same path.",
-            split="query+gallery",
-            lines=[examination.line("query"), examination.line("gallery")],
-        )
+    yield from _queries_in_the_gallery(examination)
 
 
 def _rows_that_cannot_be_read(examination: Examination) -> Iterator[Finding]:
@@ -53,7 +46,7 @@ def _files_not_there(examination: Examination) -> Iterator[Finding]:
             continue
         told.add(key)
         where = f"{row.line.file}:{row.line.line}: {row.sample.path}"
-        outside = f"{where} leads to {row.file}, outside of {examination.dataset.root}."
+        outside = f"{where} leads to {row.file}, outside of the folder of the list's pictures."
         yield found(
             "image.missing" if row.is_inside else "image.outside_root",
             f"{where} does not exist." if row.is_inside else outside,
@@ -62,6 +55,33 @@ def _files_not_there(examination: Examination) -> Iterator[Finding]:
             lines=examination.lines_of[key],
             label=row.sample.label,
         )
+
+
+def _queries_in_the_gallery(examination: Examination) -> Iterator[Finding]:
+    shared = examination.query_and_gallery
+    if not shared:
+        return
+    query, gallery = examination.files["query"], examination.files["gallery"]
+    if len(shared) == len(query) == len(gallery):
+        yield found(
+            "split.gallery_is_query",
+            "gallery.txt and query.txt list the same pictures; evaluation removes, for each query, "
+            "the gallery row with the same path.",
+            split="query+gallery",
+            lines=[examination.line("query"), examination.line("gallery")],
+        )
+        return
+    first = next(file for file in query if file in shared)
+    yield found(
+        "split.query_in_gallery",
+        f"{len(shared):,} of the {len(query):,} pictures of query are in the gallery too, by the "
+        f"same path, first {query[first].sample.path}; evaluation removes that gallery row for "
+        "the query.",
+        split="query+gallery",
+        files=[query[first].sample.path],
+        lines=[query[first].line, gallery[first].line],
+        value=len(shared),
+    )
 
 
 def _repeated_rows(examination: Examination) -> Iterator[Finding]:

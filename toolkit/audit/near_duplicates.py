@@ -25,17 +25,23 @@ def check_near_duplicates(examination: Examination) -> Iterator[Finding]:
     """Finds, for each picture of gallery and query, those of another list that look the same.
 
     A pair is proposed by its perceptual hashes and confirmed by its thumbnails; hashes alone take
-    simple drawings for one another. Exact duplicates are left to their own check, and so is a
-    gallery that is the query list.
+    simple drawings for one another. Exact duplicates are left to their own check. Two pictures that
+    query and gallery both name belong to one set that is searched in itself, and are no finding.
     """
     by_split: dict[str, list[Row]] = {"train": [], "gallery": [], "query": []}
     for row in examination.pictures:
         if row.picture is not None and row.picture.phash is not None:
             by_split.setdefault(row.split, []).append(row)
-    for name, searched, warned in _PAIRS:
-        if name == "query_gallery" and examination.gallery_is_query:
-            continue
-        yield from _between(examination, name, by_split[searched], by_split[warned])
+    for name, first, second in _PAIRS:
+        own = examination.query_and_gallery if name == "query_gallery" else frozenset()
+        searched, warned = by_split[first], by_split[second]
+        strangers = [row for row in searched if row.file not in own]
+        for rows, others in (
+            ([row for row in warned if row.file not in own], searched),
+            ([row for row in warned if row.file in own], strangers),
+        ):
+            if rows and others:
+                yield from _between(examination, name, others, rows)
 
 
 def _between(

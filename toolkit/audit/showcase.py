@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.audit.codes import CODES
-from toolkit.audit.dataset import LoadedDataset
+from toolkit.audit.dataset import LoadedDataset, locate
 from toolkit.audit.doctor import Diagnosis, FailOn
-from toolkit.audit.examination import locate
 from toolkit.audit.facts import Picture
 from toolkit.audit.findings import Finding
 from toolkit.data.decode import read_rgb
@@ -68,7 +67,7 @@ def demo_pictures(diagnosis: Diagnosis, number: int, seed: int) -> Iterator[tupl
         drawn = 0
         for index in generator.permutation(len(manifest.samples)):
             sample = manifest.samples[index]
-            file, _ = locate(diagnosis.dataset.root, sample.path)
+            file, _ = locate(manifest.root, sample.path)
             facts = diagnosis.facts.get(file)
             if drawn < number and facts is not None and facts.picture is not None:
                 drawn += 1
@@ -78,7 +77,7 @@ def demo_pictures(diagnosis: Diagnosis, number: int, seed: int) -> Iterator[tupl
 def _pictures(diagnosis: Diagnosis) -> Iterator[tuple[str, Picture]]:
     for manifest in diagnosis.dataset.manifests:
         for sample in manifest.samples:
-            facts = diagnosis.facts.get(locate(diagnosis.dataset.root, sample.path)[0])
+            facts = diagnosis.facts.get(locate(manifest.root, sample.path)[0])
             if facts is not None and facts.picture is not None:
                 yield manifest.split, facts.picture
 
@@ -97,7 +96,7 @@ def _thumbnails(diagnosis: Diagnosis, max_pixels: int) -> dict[str, list[list[Th
 
 def _group(diagnosis: Diagnosis, finding: Finding, max_pixels: int) -> Iterator[Thumbnail]:
     for path in finding.files[:_PICTURES_A_FINDING]:
-        file, _ = locate(diagnosis.dataset.root, path)
+        file = diagnosis.dataset.find(finding.split, path)
         facts = diagnosis.facts.get(file)
         if facts is None or facts.picture is None:
             continue

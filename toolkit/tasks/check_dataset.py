@@ -14,13 +14,14 @@ from typing import Any
 
 from toolkit import storage
 from toolkit.audit.codes import CODES
-from toolkit.audit.dataset import find_root, load_dataset
+from toolkit.audit.dataset import find_root, load_lists
 from toolkit.audit.doctor import Diagnosis, FailOn, examine, failing
 from toolkit.audit.examination import TrainingNeeds
 from toolkit.audit.findings import Finding, Line, found
 from toolkit.audit.options import AuditOptions
 from toolkit.audit.repair import repaired
 from toolkit.audit.showcase import class_sizes, demo_pictures, report_page
+from toolkit.build.lists import dataset_name, dataset_root, list_files
 from toolkit.config.schema import Config
 from toolkit.data.convert import Conversion, write_conversion
 from toolkit.data.decode import read_rgb
@@ -50,7 +51,7 @@ class CheckReport:
         dataset_dir: as the configuration has it.
         output: the folder that paths in the result start from.
         demos: split -> file names in demo_img.
-        notes: what conversion and split had to say.
+        notes: what conversion and split had to say, and whether train alone was checked.
     """
 
     diagnosis: Diagnosis
@@ -68,10 +69,11 @@ class CheckReport:
     def to_json(self) -> dict[str, Any]:
         """Returns PaddleX's result and what this check adds; paths start at the output folder."""
         attributes: dict[str, Any] = {}
-        for manifest in self.diagnosis.dataset.manifests:
-            attributes[f"{manifest.split}_samples"] = len(manifest.samples)
-            attributes[f"{manifest.split}_sample_paths"] = [
-                f"{_FOLDER}/demo_img/{name}" for name in self.demos.get(manifest.split, [])
+        for split in SPLITS:
+            manifest = self.diagnosis.dataset.manifest(split)
+            attributes[f"{split}_samples"] = len(manifest.samples) if manifest else 0
+            attributes[f"{split}_sample_paths"] = [
+                f"{_FOLDER}/demo_img/{name}" for name in self.demos.get(split, [])
             ]
         return {
             "check_pass": self.passed,
@@ -100,6 +102,7 @@ class CheckReport:
             for name, number in counts["severity"].items()
         )
         lines = [f"Dataset {self.dataset_dir} {verdict} (fail_on: {self.fail_on}): {totals}"]
+        lines += _train_alone(self.diagnosis)
         lines += [
             f"  {CODES[code].severity:8}{code:30}{number:>8,}"
             for code, number in counts["code"].items()
@@ -116,8 +119,9 @@ def run(config: Config) -> CheckReport:
         DatasetError: the check could not run: no folder, no lists, nothing to convert.
     """
     output = Path(config.Global.output)
-    root, notes = _prepare(config)
-    diagnosis = diagnose(config, root)
+    notes = _prepare(config)
+    diagnosis = diagnose(config, _lists_to_check(config))
+    notes += _train_alone(diagnosis)
     folder = output / _FOLDER
     rows = [finding.row() for finding in diagnosis.findings]
     fail_on: FailOn = config.CheckDataset.fail_on
@@ -131,7 +135,7 @@ def run(config: Config) -> CheckReport:
         demo_pictures(diagnosis, _DEMOS, config.Global.seed),
         lambda path: read_rgb(path, max_pixels=max_pixels),
     )
-    name = config.Global.dataset_dir or ""
+    name = dataset_name(config)
     page = report_page(diagnosis, name=name, fail_on=fail_on, max_pixels=max_pixels)
     storage.write_text(folder / "report.html", page)
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -139,17 +143,16 @@ def run(config: Config) -> CheckReport:
     return CheckReport(diagnosis, fail_on, name, output, demos, notes)
 
 
-def diagnose(config: Config, root: Path, splits: Sequence[str] = SPLITS) -> Diagnosis:
-    """Examines the lists of a folder under a configuration; pictures that it knows are not read.
+def diagnose(config: Config, splits: Sequence[str] = SPLITS) -> Diagnosis:
+    """Examines the lists of a configuration; pictures that it knows are not read.
 
     Args:
         config: thresholds, columns, and what training needs of the lists.
-        root: the folder that holds the lists.
         splits: which lists.
     """
     wanted = config.CheckDataset.num_workers
     return examine(
-        load_dataset(root, splits=splits, columns=config.Data.columns),
+        load_lists(list_files(config, splits)),
         audit_options(config),
         needs=training_needs(config),
         cache=Path(config.Global.output) / _FOLDER / "facts.jsonl",
@@ -173,12 +176,19 @@ def training_needs(config: Config) -> TrainingNeeds:
     )
 
 
-def _prepare(config: Config) -> tuple[Path, list[str]]:
-    """Converts and splits where the configuration asks for it; returns the folder of the lists."""
+def _prepare(config: Config) -> list[str]:
+    """Converts and splits where the configuration asks for it; returns what they had to say."""
+    convert, split = config.CheckDataset.convert, config.CheckDataset.split
+    if not convert.enable and not split.enable:
+        return []
+    if any(config.Data.lists.model_dump().values()):
+        raise ConfigError(
+            "CheckDataset.convert and CheckDataset.split rewrite the lists in Global.dataset_dir, "
+            "and Data.lists names others: leave Data.lists out, or switch them off."
+        )
     if config.Global.dataset_dir is None:
         raise ConfigError("Global.dataset_dir is null; it names the folder of the dataset.")
-    root, notes = Path(config.Global.dataset_dir), []
-    convert, split = config.CheckDataset.convert, config.CheckDataset.split
+    root, notes = Path(config.Global.dataset_dir), list[str]()
     if convert.enable and convert.src_dataset_type is not None:
         conversion: Conversion = CONVERTERS.build(
             convert.src_dataset_type, root=root, seed=config.Global.seed
@@ -198,7 +208,27 @@ def _prepare(config: Config) -> tuple[Path, list[str]]:
         notes += _split(root, options, config)
     for note in notes:
         LOG.warning("%s", note)
-    return root, notes
+    return notes
+
+
+def _lists_to_check(config: Config) -> tuple[str, ...]:
+    """All three lists; train alone when nothing asks for the others and neither is there."""
+    named, folder = config.Data.lists, config.Global.dataset_dir
+    if config.Train.eval_during_train or named.gallery or named.query:
+        return SPLITS
+    if named.train is None:
+        folder = str(dataset_root(config))
+    there = [name for name in SPLITS[1:] if folder and Path(folder, f"{name}.txt").is_file()]
+    return SPLITS if there else SPLITS[:1]
+
+
+def _train_alone(diagnosis: Diagnosis) -> list[str]:
+    if diagnosis.dataset.manifest("gallery") is not None:
+        return []
+    return [
+        "There is no gallery list and no query list, so train alone was checked. That is enough to "
+        "train with Train.eval_during_train=false; mode evaluate needs the other two."
+    ]
 
 
 def _split(root: Path, options: SplitOptions, config: Config) -> list[str]:

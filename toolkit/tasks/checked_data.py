@@ -4,8 +4,10 @@ import json
 import logging
 from pathlib import Path
 
-from toolkit.build.data import dataset_root
+from toolkit.audit.dataset import not_there
+from toolkit.build.lists import dataset_name, list_files
 from toolkit.config.schema import Config
+from toolkit.data.split import SPLITS
 from toolkit.errors import CheckFailedError, DatasetError
 from toolkit.storage import write_text
 from toolkit.tasks.check_dataset import diagnose
@@ -23,13 +25,12 @@ def require_checked_data(config: Config) -> None:
         CheckFailedError: they do not pass; findings.jsonl has every finding.
         DatasetError: a list is not there.
     """
-    root = dataset_root(config)
-    _check_lists(config, root)
+    _check_lists(config)
     if config.Train.skip_check:
         _LOG.warning("Train.skip_check is true: the lists are used unchecked.")
         return
     splits = ["train", *(["gallery", "query"] if config.Train.eval_during_train else [])]
-    diagnosis = diagnose(config, root, splits)
+    diagnosis = diagnose(config, splits)
     if diagnosis.passed(config.CheckDataset.fail_on):
         return
     file = Path(config.Global.output) / FINDINGS_FILE
@@ -40,7 +41,7 @@ def require_checked_data(config: Config) -> None:
     if len(rows) > _NAMED:
         first.append(f"  ... and {len(rows) - _NAMED} more")
     raise CheckFailedError(
-        f"The dataset {root} does not pass its check: "
+        f"The dataset {dataset_name(config)} does not pass its check: "
         + ", ".join(f"{number} {code}" for code, number in counts.items())
         + ".\n"
         + "\n".join(first)
@@ -49,12 +50,15 @@ def require_checked_data(config: Config) -> None:
     )
 
 
-def _check_lists(config: Config, root: Path) -> None:
+def _check_lists(config: Config) -> None:
     """Says how to do without the lists that only the evaluation during training needs."""
-    missing = [name for name in ("gallery.txt", "query.txt") if not (root / name).is_file()]
-    if missing and (root / "train.txt").is_file() and config.Train.eval_during_train:
+    if not config.Train.eval_during_train:
+        return
+    files = {split: entry.file for split, entry in list_files(config, SPLITS).items()}
+    missing = [files[name] for name in ("gallery", "query") if not files[name].is_file()]
+    if missing and files["train"].is_file():
         raise DatasetError(
-            f"{root} has no {' and no '.join(missing)}, which the evaluation during training "
-            "needs. Make them (CheckDataset.split divides the rows of one list into three), or set "
+            f"{not_there(missing)}, which the evaluation during training needs. "
+            "Make them (CheckDataset.split divides the rows of one list into three), or set "
             "Train.eval_during_train=false: best_model is then the last epoch."
         )

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.build.embedding import build_embedder
+from toolkit.build.embedding import build_embedder, build_export_embedder
 from toolkit.build.evaluation import build_trial
+from toolkit.build.fetching import fetch_options
+from toolkit.build.lists import dataset_name
 from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
-from toolkit.build.recipe import require_recipe
+from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.config.schema import Config
 from toolkit.evaluation.floors import FLOORS
 from toolkit.evaluation.report import write_evaluation_report
-from toolkit.evaluation.trial import RetrievalTrial, TrialOutcome, described_by
+from toolkit.evaluation.trial import Embed, RetrievalTrial, TrialOutcome, described_by
 from toolkit.fingerprint import fingerprint_file
 from toolkit.runtime import seed_framework, use_device
 
@@ -75,33 +77,39 @@ class EvaluateReport:
 
 
 def run(config: Config) -> EvaluateReport:
-    """Evaluates a checkpoint on the lists gallery and query.
+    """Evaluates a checkpoint or an inference model on the lists gallery and query.
 
     Raises:
         WeightsError: the checkpoint cannot be read, or is of another network.
         DatasetError: the lists are not there, or nothing can be measured.
     """
-    arch = require_recipe(config).arch
     output = Path(config.Global.output)
     test = build_trial(config)
-    weights = checkpoint_weights(config.Evaluate.weight_path, output)
+    weights = checkpoint_weights(config.Evaluate.weight_path, output, fetch_options(config))
     use_device(config.Global.device)
-    model = build_recognizer(arch, num_classes=None)
     baselines: dict[str, dict[str, float]] = {
         name: _baseline(name, config, test) for name in config.Evaluate.baselines
     }
-    load_trained(model, weights)
-    outcome = test.run(build_embedder(config, model))
+    outcome = test.run(_embed(config, weights))
     page = write_evaluation_report(
         output / _FOLDER,
         outcome.result,
         outcome.query_paths,
         outcome.gallery_paths,
-        title=f"{config.Global.model} on {config.Global.dataset_dir}",
+        title=f"{config.Global.model} on {dataset_name(config)}",
         facts=_facts(config, weights, outcome),
         floors=baselines,
     )
     return EvaluateReport(weights, outcome, baselines, page)
+
+
+def _embed(config: Config, weights: Path) -> Embed:
+    """The features of a checkpoint, or of an inference model, which runs as it is."""
+    if weights.suffix == Path(PARAMETER_FILE).suffix:
+        return build_export_embedder(config, weights.parent)
+    model = build_recognizer(config.Arch, num_classes=None)
+    load_trained(model, weights)
+    return build_embedder(config, model)
 
 
 def _facts(config: Config, weights: Path, outcome: TrialOutcome) -> dict[str, str]:
@@ -117,5 +125,5 @@ def _baseline(name: str, config: Config, test: RetrievalTrial) -> dict[str, floa
     if name != "untrained":
         return test.run(described_by(FLOORS[name]), bootstrap=False).result.metrics
     seed_framework(config.Global.seed)
-    untrained = build_recognizer(require_recipe(config).arch, num_classes=None)
+    untrained = build_recognizer(config.Arch, num_classes=None)
     return test.run(build_embedder(config, untrained), bootstrap=False).result.metrics

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.build.embedding import build_exporter
+from toolkit.build.fetching import fetch_options
 from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
-from toolkit.build.recipe import require_recipe
+from toolkit.cards.weights import read_weights, write_weights
 from toolkit.config.schema import Config
 from toolkit.inference.export import ExportReport
 
@@ -18,10 +19,12 @@ class ExportOutcome:
     Attributes:
         weights: the file that was exported.
         exported: what was written.
+        copied: the same weights as one file of another format; None if that was not asked for.
     """
 
     weights: Path
     exported: ExportReport
+    copied: Path | None = None
 
     @property
     def passed(self) -> bool:
@@ -39,18 +42,21 @@ class ExportOutcome:
             "lowest_cosine": report.lowest_cosine,
             "weights": str(self.weights),
             "fingerprint": report.weights,
+            "copied": None if self.copied is None else str(self.copied),
         }
 
     def summary(self) -> str:
         """Returns the files and the check."""
         report = self.exported
-        files = ("inference.json", "inference.pdiparams", "inference.yml")
+        names = ("inference.json", "inference.pdiparams", "inference.yml")
+        files = [report.directory / name for name in names]
+        files += [] if self.copied is None else [self.copied]
         return "\n".join(
             [
                 f"Exported {report.model_name} ({report.dimension}-d, input "
                 f"{report.image_size[0]} x {report.image_size[1]}) from {self.weights}.",
                 f"Its features agree with the network's: lowest cosine {report.lowest_cosine:.7f}.",
-                *(f"  {report.directory / name}" for name in files),
+                *(f"  {file}" for file in files),
             ]
         )
 
@@ -58,13 +64,26 @@ class ExportOutcome:
 def run(config: Config) -> ExportOutcome:
     """Exports a checkpoint into ``Global.output``.
 
+    With ``Export.weights``, all of its weights, the class head included, also go into
+    ``<Global.output>/<Global.model>.<suffix>``.
+
     Raises:
         WeightsError: the checkpoint cannot be read, or is of another network.
         ModelError: the exported graph does not compute what the network does.
     """
-    arch = require_recipe(config).arch
     output = Path(config.Global.output)
-    weights = checkpoint_weights(config.Export.weight_path, output)
-    model = build_recognizer(arch, num_classes=None)
+    weights = checkpoint_weights(config.Export.weight_path, output, fetch_options(config))
+    model = build_recognizer(config.Arch, num_classes=None)
     load_trained(model, weights)
-    return ExportOutcome(weights, build_exporter(config, model)(output))
+    exported = build_exporter(config, model)(output)
+    return ExportOutcome(weights, exported, _copy(config, weights))
+
+
+def _copy(config: Config, weights: Path) -> Path | None:
+    """Writes the weights in the format that was asked for."""
+    suffix = config.Export.weights
+    if suffix is None:
+        return None
+    file = Path(config.Global.output) / f"{config.Global.model}.{suffix}"
+    write_weights(file, read_weights(weights))
+    return file

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.build.recipe import require_recipe
-from toolkit.cards.catalog import find_card
+from toolkit.build.fetching import fetch_options
+from toolkit.cards.catalog import model_card
 from toolkit.config.schema import Config
 from toolkit.data.manifest import find_images
 from toolkit.errors import ConfigError, DatasetError, ModelError
 from toolkit.inference.directory import open_predictor
-from toolkit.inference.official import model_folders, official_model
+from toolkit.inference.official import opened_folder
 from toolkit.inference.result import FeatureResult
 from toolkit.inference.saving import AddRow, feature_files, open_features
 from toolkit.runtime import Progress, stopwatch
@@ -78,10 +78,9 @@ def run(config: Config) -> PredictReport:
 
     Raises:
         ConfigError: there is no input.
-        ModelError: the model cannot be opened, or its network is not part of the toolkit yet.
+        ModelError: the model cannot be opened.
     """
     predict, output = config.Predict, Path(config.Global.output)
-    require_recipe(config)
     if predict.input is None:
         raise ConfigError("Predict.input is null; give a picture, a folder, an address, or a list.")
     predictor = open_predictor(
@@ -89,6 +88,7 @@ def run(config: Config) -> PredictReport:
         model_name=config.Global.model,
         device=config.Global.device,
         batch_size=predict.batch_size,
+        resize=predict.resize,
     )
     _check_input(predict.input)
     written, failures = 0, list[str]()
@@ -150,9 +150,9 @@ def _directory(config: Config) -> Path:
     """The exported model: of this output folder, of a given one, or the official one."""
     given = config.Predict.model_dir
     if given is None:
-        return official_model(find_card(config.Global.model), model_folders())
+        return _official(config)
     if given != "auto":
-        return Path(given)
+        return opened_folder(Path(given), fetch_options(config))
     best = Path(config.Global.output) / "best_model"
     if not best.is_dir():
         raise ModelError(
@@ -165,14 +165,19 @@ def _directory(config: Config) -> Path:
     return best
 
 
+def _official(config: Config) -> Path:
+    from toolkit.build.official import model_folder
+
+    return model_folder(model_card(config.Global.model), fetch_options(config))
+
+
 def _export(config: Config, best: Path) -> None:
     """Exports the best model of a run that was killed: train does it when it ends."""
     from toolkit.build.embedding import build_exporter
     from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
-    from toolkit.build.recipe import require_recipe
 
     _LOG.info("%s is not exported yet (its run did not end by itself); exporting it.", best)
-    model = build_recognizer(require_recipe(config).arch, num_classes=None)
-    load_trained(model, checkpoint_weights("auto", best.parent))
+    model = build_recognizer(config.Arch, num_classes=None)
+    load_trained(model, checkpoint_weights("auto", best.parent, fetch_options(config)))
     with atomic_directory(best / "inference") as temporary:
         build_exporter(config, model)(temporary)

@@ -9,10 +9,11 @@ from typing import Any
 from toolkit.build.data import TrainingData, build_training_data
 from toolkit.build.embedding import build_embedder, build_exporter
 from toolkit.build.evaluation import build_trial
+from toolkit.build.fetching import fetch_options
 from toolkit.build.loss import build_loss
 from toolkit.build.model import build_recognizer, load_pretrained, local_weights
 from toolkit.build.optimizer import build_optimizer, build_schedule
-from toolkit.build.recipe import require_recipe
+from toolkit.build.teacher import teacher_weights, with_teacher
 from toolkit.config.schema import Config
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.trial import RetrievalTrial
@@ -108,21 +109,20 @@ def run(config: Config) -> TrainReport:
         DivergedError: the loss is no longer a number.
         ToolkitError: anything of the input that cannot be used.
     """
-    recipe = require_recipe(config)
     output = Path(config.Global.output)
     # First what fails in seconds: a large folder is not checked for weights that cannot be had.
-    weights = _starting_weights(config)
+    weights, teacher = _starting_weights(config), teacher_weights(config)
     require_checked_data(config)
     data = build_training_data(config)
     test = build_trial(config) if config.Train.eval_during_train else None
-    model = _network(config, data, weights)
-    loss = build_loss(recipe.losses)
+    model = _network(config, data, weights, teacher)
+    loss = build_loss(config.Loss, data.num_outputs, model.output_sizes, model.outputs)
     export, plan = build_exporter(config, model), _plan(config)
     learner = Learner(
         model,
         loss,
-        build_optimizer(recipe.optimizer, config.Train.learning_rate, model, loss),
-        build_schedule(recipe.optimizer, config.Train, plan.steps_per_epoch(data.loader)),
+        build_optimizer(config.Optimizer, config.Train.learning_rate, model, loss),
+        build_schedule(config.Optimizer, config.Train, plan.steps_per_epoch(data.loader)),
         _average(config, model),
     )
     state = None
@@ -216,16 +216,21 @@ def _headline(config: Config, data: TrainingData, plan: TrainingPlan) -> str:
 def _starting_weights(config: Config) -> Path | None:
     """The pretrained weights, fetched where they are an address; a resumed run has its own."""
     given = config.Train.pretrain_weight_path
-    return None if given is None or config.Train.resume_path is not None else local_weights(given)
+    if given is None or config.Train.resume_path is not None:
+        return None
+    return local_weights(given, fetch_options(config))
 
 
-def _network(config: Config, data: TrainingData, weights: Path | None) -> Recognizer:
+def _network(
+    config: Config, data: TrainingData, weights: Path | None, teacher: Path | None
+) -> Recognizer:
     use_device(config.Global.device)
     seed_framework(config.Global.seed)
-    arch = require_recipe(config).arch
-    model = build_recognizer(arch, data.num_outputs)
+    model = build_recognizer(config.Arch, data.num_outputs)
     if weights is not None:
         load_pretrained(model, weights)
+    if config.Arch.Teacher is not None:
+        return with_teacher(model, config.Arch.Teacher, data.num_outputs, teacher)
     return model
 
 
