@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from docs.models_page import models_page
 from toolkit.audit.codes import findings_document
 from toolkit.config.parts import PartField, options_section
 from toolkit.config.schema import Config
@@ -35,6 +36,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "configuration.md": configuration_page(),
         DOCS / "findings.md": findings_document(),
+        DOCS / "models.md": HEADER + "\n" + models_page(),
     }
 
 
@@ -91,12 +93,15 @@ def _registry_table(registry: Registry) -> list[str]:
         "| name | options and defaults |",
         "|---|---|",
     ]
-    for name in registry.names():
+    open_names = [f"{prefix}..." for prefix in registry.prefixes]
+    for name in [*registry.names(), *open_names]:
         fields = options_section(registry, name).model_fields
         options = [
             f"{key}: {'needed' if field.default is PydanticUndefined else _value(field.default)}"
             for key, field in fields.items()
         ]
+        if registry.takes_any_option(name):
+            options.append("any other, handed on as it is")
         lines.append(f"| {name} | {_cell(', '.join(options)) or 'none'} |")
     return lines
 

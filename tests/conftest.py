@@ -1,6 +1,7 @@
 """What several rooms' tests need: the shared photographs, a drawn dataset, a tiny configuration."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,23 @@ from toolkit.config.schema import Config
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log() -> Iterator[None]:
+    """A run sets up the toolkit's logger for its process; no test may see that of another."""
+    _forget_log()
+    yield
+    _forget_log()
+
+
+def _forget_log() -> None:
+    logger = logging.getLogger("toolkit")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
 
 
 @pytest.fixture(scope="session")

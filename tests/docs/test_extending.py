@@ -32,7 +32,7 @@ def test_the_page_works(repository: Path, tmp_path: Path) -> None:
         repository / "toolkit", tmp_path / "toolkit", ignore=shutil.ignore_patterns("__pycache__")
     )
     (tmp_path / "toolkit/data/transforms/grey.py").write_text(code, encoding="utf-8")
-    registry = tmp_path / "toolkit/registry.py"
+    registry = tmp_path / "toolkit/registry/parts.py"
     source = registry.read_text(encoding="utf-8")
     before, table, after = source.partition('TRANSFORMS = Registry(\n    "transform",\n    {\n')
     assert table

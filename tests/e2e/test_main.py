@@ -1,16 +1,21 @@
-"""main.py as a process, on a drawn dataset: what a person types, and what they get."""
+"""main.py on a drawn dataset: what a person types, and what they get."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from toolkit.interfaces.cli import main
+
 pytestmark = pytest.mark.e2e
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 # A process in which importing Paddle fails, as on a machine that does not have it.
 NO_PADDLE = """
@@ -35,6 +40,20 @@ def run_main(
         [sys.executable, *start, *arguments],
         capture_output=True, text=True, check=False, cwd=repository, env=environment,
     )  # fmt: skip
+
+
+@pytest.fixture
+def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Does what `run_main` does in this process, which has imported Paddle already."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+    def run_it(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        code = main(list(arguments))
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return run_it
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +113,14 @@ def test_train_leaves_the_output_tree(trained: Path) -> None:
     assert content["models"]["last_1"]["pdparams"] == "epoch_2/epoch_2.pdparams"
 
 
-def test_evaluate_export_predict_follow(trained: Path, repository: Path) -> None:
+def test_evaluate_export_predict_follow(
+    trained: Path,
+    repository: Path,
+    run_here: Run,
+) -> None:
     config = str(trained / "config.yaml")
-    done = run_main(
-        repository, "-c", config, "-o", "Global.mode=evaluate",
+    done = run_here(
+        "-c", config, "-o", "Global.mode=evaluate",
         "-o", "Evaluate.baselines=[hsv_histogram, untrained]",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -106,7 +129,7 @@ def test_evaluate_export_predict_follow(trained: Path, repository: Path) -> None
     assert all(0 <= metrics[name] <= 1 for name in ("recall1", "recall5", "mAP"))
     assert (trained / "output/evaluate/report.html").is_file()
 
-    done = run_main(repository, "-c", config, "-o", "Global.mode=export")
+    done = run_here("-c", config, "-o", "Global.mode=export")
     assert done.returncode == 0, done.stderr
     assert (trained / "output/inference.json").is_file()
     assert (trained / "output/inference.yml").is_file()
@@ -125,10 +148,10 @@ def test_evaluate_export_predict_follow(trained: Path, repository: Path) -> None
     np.testing.assert_allclose(one["feature"], features[paths.index(str(picture))], atol=1e-6)
 
 
-def test_the_written_config_runs_again(trained: Path, repository: Path) -> None:
+def test_the_written_config_runs_again(trained: Path, run_here: Run) -> None:
     copy = trained / "again.yaml"
     shutil.copy(trained / "output/config.yaml", copy)
-    done = run_main(repository, "-c", str(copy), "-o", "Global.mode=evaluate")
+    done = run_here("-c", str(copy), "-o", "Global.mode=evaluate")
     assert done.returncode == 0, done.stderr
 
 
@@ -152,16 +175,14 @@ def test_resume_goes_on_to_the_same_weights(
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
 
 
-def test_a_faulty_dataset_is_exit_1_and_is_not_trained_on(project: Path, repository: Path) -> None:
+def test_a_faulty_dataset_is_exit_1_and_is_not_trained_on(project: Path, run_here: Run) -> None:
     faulty, output = project / "faulty", project / "faulty_output"
     shutil.copytree(project / "dataset", faulty)
     with (faulty / "train.txt").open("a", encoding="utf-8") as file:
         file.write("images/nowhere.png 1\n")
     overrides = ["-o", f"Global.dataset_dir={faulty}", "-o", f"Global.output={output}"]
     for mode in ("check_dataset", "train"):
-        done = run_main(
-            repository, "-c", str(project / "config.yaml"), *overrides, "-o", f"Global.mode={mode}"
-        )
+        done = run_here("-c", str(project / "config.yaml"), *overrides, "-o", f"Global.mode={mode}")
         assert done.returncode == 1, done.stderr
         assert "Traceback" not in done.stderr
     check = json.loads((output / "check_dataset_result.json").read_text(encoding="utf-8"))
@@ -182,10 +203,14 @@ def test_a_faulty_dataset_is_exit_1_and_is_not_trained_on(project: Path, reposit
     ],
 )
 def test_wrong_input_is_exit_2_without_a_traceback(
-    project: Path, repository: Path, tmp_path: Path, overrides: list[str], expected: str
+    project: Path,
+    run_here: Run,
+    tmp_path: Path,
+    overrides: list[str],
+    expected: str,
 ) -> None:
     words = [w for o in [*overrides, f"Global.output={tmp_path / 'out'}"] for w in ("-o", o)]
-    done = run_main(repository, "-c", str(project / "config.yaml"), *words)
+    done = run_here("-c", str(project / "config.yaml"), *words)
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
@@ -197,7 +222,10 @@ def test_wrong_input_is_exit_2_without_a_traceback(
 
 @pytest.mark.parametrize("suffix", [".pdparams", ".pdopt", ".pdstates", ".pdema"])
 def test_a_hostile_file_runs_nothing(
-    trained: Path, repository: Path, tmp_path: Path, suffix: str
+    trained: Path,
+    run_here: Run,
+    tmp_path: Path,
+    suffix: str,
 ) -> None:
     """Each file of a checkpoint, with digests that an attacker has made to fit."""
     import pickle
@@ -221,7 +249,7 @@ def test_a_hostile_file_runs_nothing(
             states["sha256"][suffix] = sha256_file(stem.with_suffix(suffix))
             write_state(stem.with_suffix(".pdstates"), states)
     words = [w for o in [*mode, f"Global.output={tmp_path / 'out'}"] for w in ("-o", o)]
-    done = run_main(repository, "-c", str(trained / "config.yaml"), *words)
+    done = run_here("-c", str(trained / "config.yaml"), *words)
     assert done.returncode == 2, done.stderr
     assert "nothing in it has been run" in done.stderr
     assert not (tmp_path / "ran").exists()
@@ -269,7 +297,9 @@ def test_a_killed_run_can_be_used_and_resumed(
 
 def test_the_readme_s_python_runs(trained: Path, repository: Path, tmp_path: Path) -> None:
     text = (repository / "README.md").read_text(encoding="utf-8")
-    code = text.partition("```python\n")[2].partition("```")[0]
+    blocks = [part.partition("```")[0] for part in text.split("```python\n")[1:]]
+    assert len(blocks) == 2
+    code = "\n".join(blocks)
     for written, real in (
         ("output/mine/best_model/inference", trained / "output/best_model/inference"),
         ("my_photographs/", trained / "dataset/images"),
@@ -283,3 +313,4 @@ def test_the_readme_s_python_runs(trained: Path, repository: Path, tmp_path: Pat
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("*_res.json"))) == 56
+    assert done.stdout.count("(256,)") == 56  # of the model that ships with the package
