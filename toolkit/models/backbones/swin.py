@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import paddle
+from numpy.typing import NDArray
 from paddle import Tensor, nn
 from paddle.nn.initializer import TruncatedNormal
 
@@ -69,11 +70,11 @@ class WindowAttention(Attention):
         return super().forward(x, learned.unsqueeze(0) if bias is None else learned + bias)
 
 
-def _relative_positions(side: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _relative_positions(side: int) -> NDArray[np.int64]:
     """Returns the row of the bias table for each pair of tokens in a window, [n, n]."""
     rows, columns = (axis.reshape(-1) for axis in np.indices((side, side)))
     down, across = (axis[:, None] - axis[None, :] + side - 1 for axis in (rows, columns))
-    return down * (2 * side - 1) + across
+    return np.asarray(down * (2 * side - 1) + across, dtype=np.int64)
 
 
 class SwinBlock(EncoderBlock):
