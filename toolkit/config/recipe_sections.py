@@ -87,6 +87,10 @@ class DataSection(Section):
     num_workers: NonNegativeInt | Literal["auto"] = Field(
         "auto", description="Processes that read and augment; auto is the cores allowed."
     )
+    cache_mib: NonNegativeInt = Field(
+        2048,
+        description="Largest size of the file that keeps decoded training pictures; 0 keeps none.",
+    )
     rotate_classes: bool = Field(
         False, description="Every class four times, turned by 0, 90, 180 and 270 degrees."
     )

@@ -12,6 +12,7 @@ from toolkit.config.parts import OptionsField
 from toolkit.config.section import OptionalPath, Section
 from toolkit.config.types import (
     Fraction,
+    NonNegativeFloat,
     NonNegativeInt,
     Percent,
     PositiveFloat,
@@ -34,6 +35,12 @@ def _explain(check: Callable[[str], object], value: str) -> str:
 ModeName = Annotated[str, AfterValidator(lambda text: _explain(TASKS.location, text))]
 SourceName = Annotated[str, AfterValidator(lambda text: _explain(CONVERTERS.location, text))]
 DeviceName = Annotated[str, AfterValidator(lambda text: _explain(parse_device, text))]
+EngineName = Literal["auto", "paddle", "onnxruntime", "openvino"]
+DecodeMode = Literal["fast", "exact"]
+_DECODE = (
+    "exact decodes every pixel; fast lets the JPEG decoder shrink photographs that are several "
+    "times larger than the network's input."
+)
 
 
 class GlobalSection(Section):
@@ -179,6 +186,29 @@ class TrainSection(Section):
     )
     skip_check: bool = Field(False, description="Train on lists that were not checked.")
     visualdl: bool = Field(True, description="Write VisualDL scalars when it is installed.")
+    kernels: Literal["auto", "paddle"] = Field(
+        "auto",
+        description="auto trains with our CPU kernels where they win; paddle never does.",
+    )
+    freeze_backbone: bool = Field(
+        False, description="Compute backbone features once, and train neck and head on them."
+    )
+    unfreeze_at: PositiveInt | None = Field(
+        None, description="Epoch from which the backbone is trained too; null: never."
+    )
+    unfreeze_lr_factor: PositiveFloat = Field(
+        0.1, description="Factor of the learning rate from Train.unfreeze_at on."
+    )
+
+    @field_validator("unfreeze_at")
+    @classmethod
+    def _frozen_before(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("freeze_backbone") is False:
+            raise ValueError(
+                f"unfreeze_at is {value} and freeze_backbone is false; set freeze_backbone to "
+                "true, or leave unfreeze_at out."
+            )
+        return value
 
 
 class EvaluateSection(Section):
@@ -189,6 +219,10 @@ class EvaluateSection(Section):
     )
     log_interval: PositiveInt = Field(1, description="Kept for PaddleX files; progress is timed.")
     batch_size: PositiveInt = Field(64, description="Pictures a forward pass.")
+    engine: EngineName = Field(
+        "auto", description="What runs an inference model; a checkpoint always runs in Paddle."
+    )
+    decode: DecodeMode = Field("exact", description=_DECODE)
     baselines: list[Literal["hsv_histogram", "blurred_pixels", "untrained"]] = Field(
         [], description="Also measured, to see what training was good for."
     )
@@ -202,6 +236,20 @@ class ExportSection(Section):
     )
     weights: Literal["pdparams", "safetensors"] | None = Field(
         None, description="Also write the weights as one file of this kind next to the export."
+    )
+    onnx: Literal["auto"] | bool = Field(
+        "auto",
+        description="Also write inference.onnx and features.onnx; auto does when paddle2onnx is "
+        "installed.",
+    )
+    precision: Literal["fp32", "fp16", "int8"] = Field(
+        "fp32", description="Of features.onnx; fp16 and int8 are measured beside fp32 first."
+    )
+    calibration_images: PositiveInt = Field(
+        300, description="Pictures of train.txt that int8 is calibrated on."
+    )
+    max_recall_drop: NonNegativeFloat = Field(
+        0.5, description="Points of recall@1 that fp16 or int8 may lose before export fails."
     )
 
 
@@ -222,6 +270,10 @@ class PredictSection(Section):
         description="Exported model; auto is <Global.output>/best_model/inference, null official.",
     )
     input: str | list[str] | None = Field(None, description="File, folder, address, or a list.")
+    engine: EngineName = Field(
+        "auto", description="What runs the network; auto is the fastest that is installed."
+    )
+    decode: DecodeMode = Field("fast", description=_DECODE)
     resize: Literal["as_trained", "bilinear"] = Field(
         "as_trained",
         description="How pictures are resized: as the model says, or bilinear as by PaddleX.",
