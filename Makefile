@@ -46,7 +46,8 @@ docs: $(RUNTIME)  ## write the generated pages of docs/
 
 lock:  ## choose versions anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \
-	  --group dev --no-header --no-annotate --output-file constraints.txt
+	  --extra onnxruntime --extra openvino --extra quantization --extra kernels \
+	  --group dev --no-annotate --custom-compile-command "make lock" --output-file constraints.txt
 
 clean:  ## remove the environment and all outputs
 	rm -rf .venv output build dist *.egg-info
@@ -58,7 +59,7 @@ $(BIN)/python:
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --upgrade pip setuptools
 	# setuptools warns that this folder will be imported as it stands; that is what is wanted.
-	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable ".[cpu,parquet]"
+	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable ".[cpu,parquet,onnxruntime,openvino,quantization,kernels]"
 	touch $@
 
 $(TOOLS): $(RUNTIME)
