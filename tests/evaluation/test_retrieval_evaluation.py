@@ -6,7 +6,9 @@ import reference
 
 from toolkit.errors import DatasetError, WeightsError
 from toolkit.evaluation.retrieval import Embeddings, evaluate_retrieval
-from toolkit.index.exact import top_k, unit_rows
+from toolkit.index.budget import Budget
+from toolkit.index.exact import top_k
+from toolkit.index.fixed_point import unit_rows
 
 
 def embeddings(vectors, labels, prefix="q", cameras=None):
@@ -132,7 +134,7 @@ def test_order_of_queries_and_gallery_does_not_matter():
     assert permuted.metrics == pytest.approx(plain.metrics, abs=1e-12)
     assert np.array_equal(permuted.histogram.matches, plain.histogram.matches)
     assert np.allclose(permuted.cmc, plain.cmc)
-    assert evaluate(query, gallery, memory_mib=1).metrics == plain.metrics
+    assert evaluate(query, gallery, budget=Budget(memory_mib=1)).metrics == plain.metrics
 
 
 def test_lengths_of_vectors_do_not_matter():

@@ -1,19 +1,28 @@
 import numpy as np
 import pytest
 
-from toolkit.index import exact, tiles
+from toolkit.index import exact, fixed_point, ranking, tiles
+from toolkit.index.budget import Span
 
 
 @pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks of 3 queries, products of 2 columns and tiles of 4 columns."""
-    monkeypatch.setattr(exact, "QUERY_BLOCK", 3)
-    monkeypatch.setattr(tiles, "_PRODUCT_COLUMNS", 2)
-    monkeypatch.setattr(exact, "plan_tiles", lambda size, _memory: tiles_of(size, 4))
+def cut(monkeypatch):
+    """Cuts the work into blocks of queries, tiles of rows and matrix products of a given size."""
 
+    def apply(queries, rows, columns):
+        monkeypatch.setattr(ranking, "_SORTED_AT_ONCE", max(queries // 2, 1))
+        monkeypatch.setattr(fixed_point, "_ROWS_AT_ONCE", max(columns - 1, 1))
+        monkeypatch.setattr(tiles, "_COLUMNS", columns)
+        monkeypatch.setattr(
+            exact,
+            "plan",
+            lambda num_gallery, pairs, _memory_mib: (
+                Span(0, len(pairs)).cut(queries),
+                Span(0, num_gallery).cut(rows),
+            ),
+        )
 
-def tiles_of(size: int, columns: int) -> list[tiles.Tile]:
-    return [tiles.Tile(i, min(i + columns, size)) for i in range(0, size, columns)]
+    return apply
 
 
 @pytest.fixture
@@ -22,6 +31,6 @@ def unit_vectors():
 
     def make(n: int, d: int, seed: int = 0) -> np.ndarray:
         vectors = np.random.default_rng(seed).standard_normal((n, d))
-        return exact.unit_rows(vectors)
+        return fixed_point.unit_rows(vectors)
 
     return make

@@ -6,8 +6,9 @@ import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toolkit.index import exact, tiles
-from toolkit.index.exact import ranked_blocks, ranks_of_relevant, top_k, unit_rows
+from toolkit.index.budget import Budget
+from toolkit.index.exact import ranked_blocks, ranks_of_relevant, top_k
+from toolkit.index.fixed_point import WholeRows
 from toolkit.index.row_sets import RowSets
 
 
@@ -68,7 +69,8 @@ def test_ranks_and_top_k_equal_the_loops(case):
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(whole_number_cases())
-def test_ranks_and_top_k_equal_the_loops_over_many_tiles(small_blocks, case):
+def test_ranks_and_top_k_equal_the_loops_over_many_tiles(cut, case):
+    cut(queries=3, rows=4, columns=2)
     check_against_loops(case)
 
 
@@ -96,7 +98,7 @@ def test_many_blocks_and_real_tiles_agree_with_a_full_sort(unit_vectors):
     queries, gallery = unit_vectors(600, 6), unit_vectors(1500, 6, seed=1)
     labels = np.random.default_rng(2).integers(0, 40, 1500)
     relevant = RowSets.from_equal(labels[:600].tolist(), labels.tolist())
-    narrow = ranks_of_relevant(queries, gallery, relevant, memory_mib=1)[0]  # tiles of 512 rows
+    narrow = ranks_of_relevant(queries, gallery, relevant, budget=Budget(memory_mib=1))[0]
     wide = ranks_of_relevant(queries, gallery, relevant)[0]
     assert np.array_equal(narrow, wide)
     scores, rows = top_k(queries, gallery, 1500)
@@ -106,25 +108,98 @@ def test_many_blocks_and_real_tiles_agree_with_a_full_sort(unit_vectors):
     assert np.array_equal(np.nonzero(in_order)[1] + 1, wide)
 
 
-def test_tiles_and_blocks_change_nothing(unit_vectors, monkeypatch):
+def test_blocks_tiles_and_threads_change_nothing(unit_vectors, cut):
     queries, gallery = unit_vectors(23, 33), unit_vectors(61, 33, seed=1)
     gallery[30:] = gallery[:31]  # duplicates, far apart
     relevant = RowSets.from_equal([i % 5 for i in range(23)], [i % 5 for i in range(61)])
     seen = []
-    for block, columns in ((256, 1000), (1, 1), (7, 10), (23, 40), (5, 61)):
-        monkeypatch.setattr(exact, "QUERY_BLOCK", block)
-        monkeypatch.setattr(tiles, "_PRODUCT_COLUMNS", max(columns // 3, 1))
-        monkeypatch.setattr(
-            exact,
-            "plan_tiles",
-            lambda size, _memory, columns=columns: [
-                tiles.Tile(i, min(i + columns, size)) for i in range(0, size, columns)
-            ],
-        )
-        scores, rows = top_k(queries, gallery, 12)
-        ranks, _ = ranks_of_relevant(queries, gallery, relevant)
-        seen.append((scores.tobytes(), rows.tobytes(), ranks.tobytes()))
+    for block, rows, threads in ((256, 1000, 1), (1, 1, 2), (7, 10, 3), (23, 40, 1), (5, 61, 2)):
+        cut(block, rows, max(rows // 3, 1))
+        scores, found = top_k(queries, gallery, 12, budget=Budget(threads=threads))
+        ranks, _ = ranks_of_relevant(queries, gallery, relevant, budget=Budget(threads=threads))
+        seen.append((scores.tobytes(), found.tobytes(), ranks.tobytes()))
     assert len(set(seen)) == 1
+
+
+def near_ties(rng, n, d):
+    """Vectors of which many are equal, or differ by a float32's last bits: scores nearly tie."""
+    vectors = rng.standard_normal((max(n // 4, 1), d))[rng.integers(0, max(n // 4, 1), n)]
+    vectors = vectors.astype(np.float32)
+    moved = rng.random((n, d)) < 0.2
+    vectors[moved] = np.nextafter(vectors[moved], np.float32(9))
+    vectors[rng.random(n) < 0.1] = 0
+    return vectors * rng.choice(np.array([0.001, 1, 70], np.float32), (n, 1))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_near_ties_of_any_length_equal_whole_number_arithmetic(cut, seed):
+    rng = np.random.default_rng(seed)
+    num_queries, num_gallery, dimension = rng.integers(1, [9, 90, 12])
+    queries, gallery = (
+        near_ties(rng, num_queries, dimension),
+        near_ties(rng, num_gallery, dimension),
+    )
+    labels = rng.integers(0, 3, num_gallery)
+    wanted = rng.integers(0, 4, num_queries)  # 3 is nobody's
+    left_out = [rng.integers(0, num_gallery, rng.integers(0, 6)).tolist() for _ in queries]
+    exclude = [RowSets.from_lists(left_out), RowSets.from_lists([rows[:2] for rows in left_out])]
+    relevant = RowSets.from_equal(wanted.tolist(), labels.tolist())
+    cut(*rng.integers(1, [5, 40, 20]))
+    edges = np.sort(rng.standard_normal(6)).astype(np.float32)
+    sides = WholeRows.of(queries, "query"), WholeRows.of(gallery, "gallery")
+    blocks = list(
+        ranked_blocks(*sides, relevant=relevant, exclude=exclude, k=num_gallery + 3, edges=edges)
+    )
+    lines = whole_number_scores(*sides)
+    orders = [reference.ranking(line, rows) for line, rows in zip(lines, left_out, strict=True)]
+    found = [
+        reference.ranks_of_matches([labels[row] == label for row in order])
+        for order, label in zip(orders, wanted, strict=True)
+    ]
+    kept = [[line[row] for row in order] for line, order in zip(lines, orders, strict=True)]
+    kept_relevant = [
+        [line[row] for row in order if labels[row] == label]
+        for line, order, label in zip(lines, orders, wanted, strict=True)
+    ]
+    assert np.concatenate([block.counts for block in blocks]).tolist() == list(map(len, found))
+    assert np.concatenate([block.ranks for block in blocks]).tolist() == [
+        rank for ranks in found for rank in ranks
+    ]
+    top_rows = np.concatenate([block.top_rows for block in blocks])
+    assert [[row for row in line if row >= 0] for line in top_rows.tolist()] == orders
+    top_scores = np.concatenate([block.top_scores for block in blocks])
+    assert [line[: len(want)] for line, want in zip(top_scores.tolist(), kept, strict=True)] == kept
+    assert sum(block.num_ranked for block in blocks) == sum(map(len, kept))
+    assert sum(block.above for block in blocks).tolist() == [
+        sum(score > edge for line in kept for score in line) for edge in edges
+    ]
+    assert sum(block.relevant_above for block in blocks).tolist() == [
+        sum(score > edge for line in kept_relevant for score in line) for edge in edges
+    ]
+
+
+def whole_number_scores(queries, gallery):
+    """What fixed_point.py promises, in Python's whole numbers, rounded to float32 at the end."""
+    left, right = (
+        [[round(float(x) * side.scale) for x in v] for v in side.vectors]
+        for side in (queries, gallery)
+    )
+    unit = queries.scale * gallery.scale
+    return [
+        [float(np.float32(sum(a * b for a, b in zip(q, g, strict=True)) / unit)) for g in right]
+        for q in left
+    ]
+
+
+def test_a_gallery_of_one_vector_and_everything_relevant():
+    # The worst case of ties: each rank is decided by the row alone.
+    gallery = np.ones((2000, 3), np.float32)
+    relevant = RowSets.from_equal("aaa", "a" * 2000)
+    for memory_mib in (1, 64):
+        budget = Budget(memory_mib=memory_mib)
+        ranks, counts = ranks_of_relevant(gallery[:3], gallery, relevant, budget=budget)
+        assert counts.tolist() == [2000] * 3
+        assert (ranks.reshape(3, 2000) == np.arange(1, 2001)).all()
 
 
 @pytest.mark.parametrize("dimension", [1, 7, 64, 192, 512])
@@ -158,7 +233,8 @@ def test_counts_above_edges(unit_vectors):
     gallery[0] = queries[0] = [1, 0, 0, 0]
     edges = np.array([-1, -0.5, 0, 0.5, 1], np.float32)
     exclude = [RowSets.from_lists([[0, 1]] + [[]] * 29)]
-    blocks = list(ranked_blocks(queries, gallery, exclude=exclude, edges=edges, memory_mib=1))
+    sides = WholeRows.of(queries, "query"), WholeRows.of(gallery, "gallery")
+    blocks = list(ranked_blocks(*sides, exclude=exclude, edges=edges, budget=Budget(memory_mib=1)))
     scores = top_k(queries, gallery, 90, exclude=exclude)[0]
     assert sum(block.num_ranked for block in blocks) == 30 * 90 - 2
     counted = sum(block.above for block in blocks)
@@ -166,14 +242,23 @@ def test_counts_above_edges(unit_vectors):
     assert blocks[0].start == 0
 
 
-def test_working_memory_keeps_to_its_bound(unit_vectors):
+@pytest.mark.parametrize("num_relevant", [0, 20_000])
+def test_working_memory_keeps_to_its_bound(unit_vectors, num_relevant):
     queries, gallery = unit_vectors(256, 8), unit_vectors(40_000, 8, seed=1)
+    sides = WholeRows.of(queries, "query"), WholeRows.of(gallery, "gallery")
+    relevant = RowSets.from_equal(
+        ["a"] * 256, ["a"] * num_relevant + ["b"] * (40_000 - num_relevant)
+    )
     tracemalloc.start()
-    top_k(queries, gallery, 5, memory_mib=8)
-    peak = tracemalloc.get_traced_memory()[1]
+    peak = 0
+    for block in ranked_blocks(
+        *sides, relevant=relevant, k=5, budget=Budget(memory_mib=8, threads=2)
+    ):
+        assert block.counts.tolist() == [num_relevant] * len(block.counts)
+        peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # 40,000 x 256 scores alone are 39 MiB; the products beside the tile take some 20 MiB.
-    assert peak < 36 << 20
+    # 40,000 x 256 scores alone are 39 MiB, the ranks of 20,000 relevant rows for 256 queries too.
+    assert peak < 20 << 20
 
 
 def test_scores_keep_their_size_and_sign():
@@ -184,12 +269,6 @@ def test_scores_keep_their_size_and_sign():
     assert rows.tolist() == [[0, 2, 1]]
     assert np.allclose(top_k(queries[1:2], gallery, 1)[0], 2e-12, rtol=1e-6)
     assert top_k(queries[2:], gallery, 3)[1].tolist() == [[0, 1, 2]]  # 0.0 and -0.0 are a tie
-
-
-def test_unit_rows():
-    vectors = unit_rows(np.array([[3, 4], [0, 0], [1e30, 0]], np.float32))
-    assert vectors.dtype == np.float32
-    assert vectors.tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0], [1, 0]]
 
 
 def test_empty_sides():
@@ -205,7 +284,7 @@ def test_empty_sides():
     ("arguments", "message"),
     [
         ((np.ones((2, 3)), np.ones((2, 4)), 1), r"same d, not \[2, 3\] and \[2, 4\]"),
-        ((np.ones(3), np.ones((2, 3)), 1), r"\[q, d\]"),
+        ((np.ones(3), np.ones((2, 3)), 1), r"query vectors must be \[n, d\], not \[3\]"),
         ((np.ones((2, 3)), np.ones((2, 3)), 0), "at least 1, not 0"),
         ((np.ones((2, 3)), np.array([[1, 2, 3], [1, np.nan, 3]]), 1), "gallery vector in row 1"),
         ((np.array([[np.inf, 1, 2]]), np.ones((2, 3)), 1), "query vector in row 0"),
@@ -224,4 +303,4 @@ def test_wrong_row_sets_and_memory_are_named():
     with pytest.raises(ValueError, match="outside the gallery of 2"):
         ranks_of_relevant(vectors, vectors, RowSets.from_lists([[0], [2]]))
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        top_k(vectors, vectors, 1, memory_mib=0)
+        top_k(vectors, vectors, 1, budget=Budget(memory_mib=0))

@@ -6,20 +6,19 @@ from toolkit.index.row_sets import RowSets
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=9), st.lists(st.sampled_from("abcx"), max_size=9))
-def test_equal_keys_are_paired(query_keys, gallery_keys):
+def test_equal_keys_are_paired_and_ascend(query_keys, gallery_keys):
     sets = RowSets.from_equal(query_keys, gallery_keys)
-    query, row = sets.pairs(0, len(query_keys))
-    expected = [
-        (i, j) for i, a in enumerate(query_keys) for j, b in enumerate(gallery_keys) if a == b
-    ]
-    assert list(zip(query.tolist(), row.tolist(), strict=True)) == expected
+    assert len(sets) == len(query_keys)
+    for query, key in enumerate(query_keys):
+        assert sets.of(query).tolist() == [
+            j for j, other in enumerate(gallery_keys) if other == key
+        ]
+        assert sets.counts[query] == len(sets.of(query))
 
 
-def test_pairs_of_a_part_are_numbered_from_its_start():
+def test_lists_ascend_and_name_a_row_once():
     sets = RowSets.from_lists([[5], [], [2, 1, 2], [7]])
-    query, row = sets.pairs(1, 4)
-    assert query.tolist() == [1, 1, 2]
-    assert row.tolist() == [1, 2, 7]
+    assert [sets.of(query).tolist() for query in range(4)] == [[5], [], [1, 2], [7]]
     assert sets.counts.tolist() == [1, 0, 2, 1]
 
 
@@ -28,4 +27,5 @@ def test_queries_of_a_class_share_their_rows():
     assert len(sets) == 1000
     assert len(sets.rows) == 1000
     assert (sets.counts == 1000).all()
-    assert np.array_equal(sets.pairs(999, 1000)[1], np.arange(1000))
+    assert np.array_equal(sets.of(999), np.arange(1000))
+    assert sets.of(999).base is sets.rows

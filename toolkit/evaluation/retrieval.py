@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from toolkit.errors import DatasetError, WeightsError
 from toolkit.evaluation.retrieval_result import RetrievalResult, ScoreHistogram
-from toolkit.index.exact import ranked_blocks, unit_rows
+from toolkit.index.budget import Budget
+from toolkit.index.exact import ranked_blocks
+from toolkit.index.fixed_point import WholeRows
 from toolkit.index.ranking import RankedBlock
 from toolkit.index.row_sets import RowSets
 from toolkit.metrics.bootstrap import bootstrap_intervals
@@ -24,6 +26,7 @@ from toolkit.metrics.retrieval import (
 NUM_NEIGHBOURS = 5
 _CMC_LENGTH = 100
 _EDGES = np.linspace(-1, 1, 201, dtype=np.float32)
+_DEFAULT_BUDGET = Budget()
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def evaluate_retrieval(
     recall_k: Sequence[int] = (1, 5),
     precision_k: Sequence[int] = (1, 5),
     bootstrap_samples: int = 1000,
-    memory_mib: int = 256,
+    budget: Budget = _DEFAULT_BUDGET,
 ) -> RetrievalResult:
     """Ranks the gallery by cosine for every query and measures how well classes find themselves.
 
@@ -77,7 +80,7 @@ def evaluate_retrieval(
         recall_k: k of recall@k.
         precision_k: k of precision@k.
         bootstrap_samples: resamples for the 95% intervals; 0 for no intervals.
-        memory_mib: about how much working memory the search may use.
+        budget: memory and threads that the search may use; they change no number.
 
     Raises:
         DatasetError: a list is empty, or no query has a match.
@@ -89,13 +92,13 @@ def evaluate_retrieval(
     relevant = RowSets.from_equal(query.labels, gallery.labels)
     tally = _Tally(ks)
     for block in ranked_blocks(
-        unit_rows(query.vectors),
-        unit_rows(gallery.vectors),
+        WholeRows.of_directions(query.vectors, "query"),
+        WholeRows.of_directions(gallery.vectors, "gallery"),
         relevant=relevant,
         exclude=_self_matches(query, gallery),
         k=NUM_NEIGHBOURS,
         edges=_EDGES,
-        memory_mib=memory_mib,
+        budget=budget,
     ):
         tally.add(block)
     scores = concatenate(tally.scores)
@@ -140,8 +143,7 @@ class _Tally:
         self.top_scores.append(block.top_scores)
         self.num_ranked += block.num_ranked
         self.above += block.above
-        matches = np.sort(block.scores)
-        self.matches_above += len(matches) - np.searchsorted(matches, _EDGES, side="right")
+        self.matches_above += block.relevant_above
 
     def histogram(self) -> ScoreHistogram:
         num_matches = sum(int(scores.num_relevant.sum()) for scores in self.scores)

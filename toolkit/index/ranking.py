@@ -1,4 +1,4 @@
-"""The ranking of a gallery for one block of queries: sort the keys of a tile, count in them."""
+"""The ranking of a gallery for a block of queries: sort the scores of a tile, count in them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.index import order_keys
-from toolkit.index.fixed_point import Vectors
-from toolkit.index.order_keys import Keys
-from toolkit.index.tiles import Gallery, Pairs, Tile
+from toolkit.index.budget import Span, Workers
+from toolkit.index.order_keys import NOTHING, Keys, pack, rows_of, scores_of
+from toolkit.index.row_sets import RowSets
+from toolkit.index.tiles import Lines, Scorer
 
-_NOTHING = np.uint64(np.iinfo(np.uint64).max)
-_HALF = np.uint64(32)
-_LOW_HALF = np.uint64((1 << 32) - 1)
+# Threads sort side by side, and take turns for the steps between; so a turn has to be worth it.
+_SORTED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -24,30 +23,21 @@ class RankedBlock:
         start: number of the first query.
         counts: int64 [b], relevant rows of each query that were not left out.
         ranks: int64 [counts.sum()], their 1-based ranks, query after query, ascending in each.
-        scores: float32 [counts.sum()], their scores, in the same order.
         top_rows: int64 [b, k], the first k gallery rows; -1 where the gallery has no more.
         top_scores: float32 [b, k], their scores; -inf where the gallery has no more.
         above: int64 [e], how many pairs of these queries score above each of the edges.
+        relevant_above: int64 [e], how many of those are relevant.
         num_ranked: how many pairs were ranked, that is not left out.
     """
 
     start: int
     counts: NDArray[np.int64]
     ranks: NDArray[np.int64]
-    scores: NDArray[np.float32]
     top_rows: NDArray[np.int64]
     top_scores: NDArray[np.float32]
     above: NDArray[np.int64]
+    relevant_above: NDArray[np.int64]
     num_ranked: int
-
-
-@dataclass(frozen=True)
-class _Relevant:
-    """Pairs of a query of the block and a gallery row, with the bits of their score."""
-
-    query: NDArray[np.int64]
-    row: NDArray[np.int64]
-    bits: NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -55,122 +45,168 @@ class BlockRanking:
     """One gallery and what is asked about every block of queries.
 
     Attributes:
-        gallery: the vectors.
+        scorer: gives the scores.
         tiles: the gallery's rows, cut up.
+        wanted: rows whose ranks are asked for.
         k: how many of the first rows to return.
-        edge_bits: bits of the scores at which to count pairs.
+        edges: float32 [e], scores at which to count pairs.
+        workers: rank some of the queries each.
     """
 
-    gallery: Gallery
-    tiles: list[Tile]
+    scorer: Scorer
+    tiles: list[Span]
+    wanted: RowSets
     k: int
-    edge_bits: NDArray[np.uint32]
+    edges: NDArray[np.float32]
+    workers: Workers
 
-    def rank(
-        self, start: int, queries: Vectors, wanted: Pairs, left_out: Sequence[Pairs]
-    ) -> RankedBlock:
-        """Ranks the gallery for the queries of a block.
-
-        Args:
-            start: number of the block's first query.
-            queries: float32 [b, d], at most 256.
-            wanted: pairs (query within the block, relevant gallery row), ordered by query.
-            left_out: pairs to keep out of the ranking.
-        """
-        size = len(queries)
-        first, second = self._sweeps(queries, left_out)
-        relevant = self._look_up(wanted, first)
-        ahead = np.zeros(len(relevant.row), np.int64)
-        above = np.zeros(len(self.edge_bits), np.int64)
-        best: Keys = np.full((size, self.k), _NOTHING)
-        num_ranked = 0
-        for tile, keys in zip(self.tiles, second, strict=True):
-            keys.sort(axis=1)
-            ahead += _count_before(keys, relevant, tile)
-            above += _count_above(keys, self.edge_bits)
-            best = _merge(best, keys[:, : self.k], tile)
-            num_ranked += _count_ranked(keys)
-        order = np.lexsort((ahead, relevant.query))
-        found = best != _NOTHING
-        best_scores = order_keys.bits_to_scores((best >> _HALF).astype(np.uint32))
+    def rank(self, block: Span) -> RankedBlock:
+        """Ranks the gallery for the queries of a block."""
+        queries = [_QueryRanking(self.k, self.edges) for _ in range(len(block))]
+        first, second = self._sweeps(block)
+        if self.wanted.counts[block.start : block.stop].any():
+            for tile, lines in first:
+                self._find(block, queries, tile, lines)
+        for tile, lines in second:
+            self._count(queries, tile, lines)
+        best = np.stack([query.best for query in queries])
+        top_scores = scores_of(best)
         return RankedBlock(
-            start=start,
-            counts=np.bincount(relevant.query, minlength=size).astype(np.int64),
-            ranks=ahead[order] + 1,
-            scores=order_keys.bits_to_scores(relevant.bits[order]),
-            top_rows=np.where(found, (best & _LOW_HALF).astype(np.int64), -1),
-            top_scores=np.where(found, best_scores, np.float32(-np.inf)),
-            above=above,
-            num_ranked=num_ranked,
+            start=block.start,
+            counts=np.array([len(query.marks) for query in queries], np.int64),
+            ranks=np.concatenate([query.before for query in queries]) + 1,
+            top_rows=np.where(np.isneginf(top_scores), -1, rows_of(best)),
+            top_scores=top_scores,
+            above=np.sum([query.above for query in queries], axis=0),
+            relevant_above=np.sum([query.relevant_above() for query in queries], axis=0),
+            num_ranked=sum(query.num_ranked for query in queries),
         )
 
     def _sweeps(
-        self, queries: Vectors, left_out: Sequence[Pairs]
-    ) -> tuple[Iterable[Keys], Iterable[Keys]]:
-        """Gives the keys of all tiles twice: to look scores up, and to sort and count.
+        self, block: Span
+    ) -> tuple[Iterable[tuple[Span, Lines]], Iterable[tuple[Span, Lines]]]:
+        """Gives the scores of all tiles twice: to look relevant ones up, and to sort and count.
 
         A gallery of several tiles is scored again for the second sweep: that is the price of
         holding a single tile. One that fits in a tile is scored once.
         """
         if len(self.tiles) == 1:
-            keys = [self.gallery.keys(queries, self.tiles[0], left_out)]
-            return keys, keys
+            scored = [(self.tiles[0], self.scorer.lines(block, self.tiles[0]))]
+            return scored, scored
         return (
-            (self.gallery.keys(queries, tile, left_out) for tile in self.tiles),
-            (self.gallery.keys(queries, tile, left_out) for tile in self.tiles),
+            ((tile, self.scorer.lines(block, tile)) for tile in self.tiles),
+            ((tile, self.scorer.lines(block, tile)) for tile in self.tiles),
         )
 
-    def _look_up(self, wanted: Pairs, tiles_of_keys: Iterable[Keys]) -> _Relevant:
-        query, row = wanted
-        bits = np.zeros(len(row), np.uint32)
-        kept = np.zeros(len(row), bool)
-        if len(row):
-            for tile, keys in zip(self.tiles, tiles_of_keys, strict=True):
-                here = np.flatnonzero((row >= tile.start) & (row < tile.stop))
-                found = keys[query[here], row[here] - tile.start]
-                bits[here] = order_keys.bits_of(found)
-                kept[here] = ~order_keys.is_left_out(found)
-        return _Relevant(query[kept], row[kept], bits[kept])
+    def _find(
+        self, block: Span, queries: Sequence["_QueryRanking"], tile: Span, lines: Lines
+    ) -> None:
+        def find(piece: Span) -> None:
+            for place in range(piece.start, piece.stop):
+                queries[place].find(lines[place], tile, self.wanted.of(block.start + place))
+
+        self.workers.share(len(queries), find)
+
+    def _count(self, queries: Sequence["_QueryRanking"], tile: Span, lines: Lines) -> None:
+        def count(piece: Span) -> None:
+            scratch = np.empty((_SORTED_AT_ONCE, len(tile)), np.float32)
+            for few in piece.cut(_SORTED_AT_ONCE):
+                ordered = scratch[: len(few)]
+                ordered[:] = lines[few.start : few.stop]
+                ordered.sort(axis=1)
+                for place, line in enumerate(ordered, few.start):
+                    queries[place].count(lines[place], line, tile)
+
+        self.workers.share(len(queries), count)
 
 
-def _count_before(keys: Keys, relevant: _Relevant, tile: Tile) -> NDArray[np.int64]:
-    """Counts, for each relevant pair, the keys of its query in this tile that stand before it.
+class _QueryRanking:
+    """What is known of one query's ranking while tile after tile is shown to it.
 
-    A row of an earlier or later tile has no row number here; the nearest one there is stands for
-    it, so that equal scores fall on the right side of it.
+    Args:
+        k: how many of the first rows to keep.
+        edges: float32 [e], scores at which to count.
+
+    Attributes:
+        marks: keys of the relevant rows that were found, in the ranking's order.
+        scores: float32 [marks], their scores.
+        before: int64 [marks], how many rows stand before each.
+        above: int64 [e], how many rows score above each edge.
+        best: keys of the first k rows, NOTHING where there are no more.
+        num_ranked: rows that were not left out.
     """
-    row = np.clip(relevant.row - tile.start, 0, order_keys.MAX_ROW)
-    return _count_less(keys, relevant.query, order_keys.pack(relevant.bits, relevant.query, row))
 
+    def __init__(self, k: int, edges: NDArray[np.float32]) -> None:
+        self._edges = edges
+        self.marks: Keys = np.empty(0, np.uint64)
+        self.scores: Lines = np.empty(0, np.float32)
+        self.before = np.empty(0, np.int64)
+        self.above = np.zeros(len(edges), np.int64)
+        self.best: Keys = np.full(k, NOTHING)
+        self.num_ranked = 0
 
-def _count_above(keys: Keys, edge_bits: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Counts the keys of all queries with a score above each edge."""
-    query = np.arange(len(keys), dtype=np.int64)[:, None]
-    edges = np.broadcast_to(edge_bits, (len(keys), len(edge_bits)))
-    wanted = order_keys.pack(edges, query, np.zeros(1, np.int64))
-    above: NDArray[np.int64] = _count_less(keys, query, wanted).sum(axis=0)
-    return above
+    def find(self, line: Lines, tile: Span, rows: NDArray[np.int64]) -> None:
+        """Looks the scores of relevant rows up, those of them that are in this tile.
 
+        Args:
+            line: float32 [tile], the query's scores, -inf for a row that is left out.
+            tile: which gallery rows these are.
+            rows: the query's relevant gallery rows, ascending.
+        """
+        first, stop = rows.searchsorted([tile.start, tile.stop])
+        here = rows[first:stop]
+        scores = line[here - tile.start]
+        ranked = scores > -np.inf
+        if not ranked.all():
+            here, scores = here[ranked], scores[ranked]
+        self.marks = np.concatenate([self.marks, pack(scores, here)])
+        self.marks.sort()
+        self.scores = scores_of(self.marks)
+        self.before = np.zeros(len(self.marks), np.int64)
 
-def _count_ranked(keys: Keys) -> int:
-    """Counts the keys that are not left out."""
-    query = np.arange(len(keys), dtype=np.int64)
-    return int(_count_less(keys, query, order_keys.left_out_keys(query)).sum())
+    def count(self, line: Lines, ordered: Lines, tile: Span) -> None:
+        """Counts what stands before the relevant rows and above the edges, and keeps the best.
 
+        Args:
+            line: float32 [tile], the query's scores, -inf for a row that is left out.
+            ordered: the same, ascending.
+            tile: which gallery rows these are.
+        """
+        self.num_ranked += len(line) - int(ordered.searchsorted(-np.inf, side="right"))
+        self.above += len(line) - ordered.searchsorted(self._edges, side="right")
+        if len(self.marks):
+            self.before += self._count_before(line, ordered, tile)
+        k = min(len(self.best), len(line))
+        if k:
+            new = np.flatnonzero(line >= ordered[-k])
+            keys = np.concatenate([self.best, pack(line[new], new + tile.start)])
+            keys.sort()
+            self.best = keys[: len(self.best)]
 
-def _count_less(keys: Keys, query: NDArray[np.int64], wanted: Keys) -> NDArray[np.int64]:
-    """Counts the keys in a query's sorted line that are less than a key of the same query.
+    def relevant_above(self) -> NDArray[np.int64]:
+        """Counts the relevant rows that score above each edge."""
+        above = len(self.scores) - self.scores[::-1].searchsorted(self._edges, side="right")
+        return np.asarray(above, dtype=np.int64)
 
-    The query is in a key's highest bits, so the lines end to end are one sorted array.
-    """
-    less: NDArray[np.int64] = np.searchsorted(keys.ravel(), wanted) - query * keys.shape[1]
-    return less
+    def _count_before(self, line: Lines, ordered: Lines, tile: Span) -> NDArray[np.int64]:
+        """Counts the rows of a tile that stand before each mark.
 
-
-def _merge(best: Keys, keys: Keys, tile: Tile) -> Keys:
-    """Merges the first keys of a tile into the best so far, which are score bits | gallery row."""
-    bits = order_keys.bits_of(keys).astype(np.uint64)
-    row = (order_keys.rows_of(keys) + tile.start).astype(np.uint64)
-    new = np.where(order_keys.is_left_out(keys), _NOTHING, (bits << _HALF) | row)
-    both = np.sort(np.concatenate([best, new], axis=1), axis=1)
-    return both[:, : best.shape[1]]
+        Args:
+            line: float32 [tile], scores.
+            ordered: the same, ascending.
+            tile: which gallery rows these are.
+        """
+        not_above = ordered.searchsorted(self.scores, side="right")
+        before: NDArray[np.int64] = len(line) - not_above
+        rows = rows_of(self.marks)
+        itself = (rows >= tile.start) & (rows < tile.stop)
+        # Where there is no other score as high, this finds a lower one, or wraps to the highest.
+        tied = np.flatnonzero(ordered[not_above - 1 - itself] == self.scores)
+        if len(tied):
+            # Equal scores go by row. Marks are in order: the first tied one is the highest.
+            highest, lowest = self.scores[tied[0]], self.scores[tied[-1]]
+            near = np.flatnonzero((line >= lowest) & (line <= highest))
+            keys = pack(line[near], near + tile.start)
+            keys.sort()
+            before[tied] = before[tied[0]] + keys.searchsorted(self.marks[tied])
+        return before

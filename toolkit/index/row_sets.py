@@ -16,7 +16,7 @@ class RowSets:
     """Query i has the gallery rows ``rows[starts[i] : starts[i] + counts[i]]``.
 
     Attributes:
-        rows: int64 gallery rows; a slice that belongs to a query has no row twice.
+        rows: int64 gallery rows; a slice that belongs to a query ascends and has no row twice.
         starts: int64 [q].
         counts: int64 [q].
     """
@@ -54,17 +54,7 @@ class RowSets:
         rows = np.concatenate([np.empty(0, np.int64), *distinct])
         return cls(rows, np.cumsum(counts) - counts, counts)
 
-    def pairs(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Lists the pairs of a range of queries.
-
-        Args:
-            start: first query.
-            stop: one past the last query.
-
-        Returns:
-            (query - start, gallery row), each int64 [pairs], ordered by query.
-        """
-        counts = self.counts[start:stop]
-        query = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-        within = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return query, self.rows[np.repeat(self.starts[start:stop], counts) + within]
+    def of(self, query: int) -> NDArray[np.int64]:
+        """Returns the gallery rows of a query, ascending: a view, not a copy."""
+        start = self.starts[query]
+        return self.rows[start : start + self.counts[query]]

@@ -1,83 +1,83 @@
-"""Scores of a block of queries against a tile of the gallery, as order keys."""
+"""Scores of a block of queries against a tile of the gallery."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from toolkit.index import order_keys
-from toolkit.index.fixed_point import FixedPoint, Vectors, scores
-from toolkit.index.order_keys import Keys
+from toolkit.index.budget import Span, Workers
+from toolkit.index.fixed_point import WholeRows
+from toolkit.index.row_sets import RowSets
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Lines = NDArray[np.float32]
+_Matrix = NDArray[np.float64]
 
-QUERY_BLOCK = 1 << order_keys.QUERY_BITS
-
-# Columns of one matrix product: its float64 operands and result stay below some 20 MiB.
-_PRODUCT_COLUMNS = 2048
-
-
-@dataclass(frozen=True)
-class Tile:
-    """Gallery rows start to stop - 1."""
-
-    start: int
-    stop: int
+# Columns of one matrix product: its float64 operands and its result take some 50 MiB at most.
+_COLUMNS = 4096
 
 
-def plan_tiles(num_gallery: int, memory_mib: int) -> list[Tile]:
-    """Cuts the gallery so that the keys of one block of queries take at most `memory_mib`.
+class Scorer:
+    """Scores queries against a gallery, exactly.
 
-    Raises:
-        ValueError: `memory_mib` is below 1.
-    """
-    if memory_mib < 1:
-        raise ValueError(f"memory_mib must be at least 1, not {memory_mib}.")
-    columns = (memory_mib << 20) // (QUERY_BLOCK * np.dtype(np.uint64).itemsize)
-    columns = min(columns, order_keys.MAX_ROW)
-    return [
-        Tile(start, min(start + columns, num_gallery)) for start in range(0, num_gallery, columns)
-    ]
+    Each call writes over what the one before returned.
 
-
-@dataclass(frozen=True)
-class Gallery:
-    """A gallery that blocks of queries are scored against.
-
-    Attributes:
-        vectors: float32 [n, d].
-        fixed_point: how its vectors are rounded.
-        query_fixed_point: how the queries' vectors are rounded.
+    Args:
+        queries: the vectors to look up.
+        gallery: the vectors to find.
+        left_out: gallery rows that each query must not see.
+        workers: do all but the matrix product, which has numpy's own threads.
     """
 
-    vectors: Vectors
-    fixed_point: FixedPoint
-    query_fixed_point: FixedPoint
+    def __init__(
+        self, queries: WholeRows, gallery: WholeRows, left_out: Sequence[RowSets], workers: Workers
+    ) -> None:
+        self._queries, self._gallery, self._left_out = queries, gallery, left_out
+        self._workers = workers
+        self._memory: dict[str, NDArray[Any]] = {}
 
-    def keys(self, queries: Vectors, tile: Tile, left_out: Sequence[Pairs]) -> Keys:
+    def lines(self, block: Span, tile: Span) -> Lines:
         """Scores a block of queries against a tile.
 
-        Args:
-            queries: float32 [b, d], at most 256.
-            tile: which rows.
-            left_out: pairs (query within the block, gallery row) to keep out of the ranking.
-
         Returns:
-            uint64 [b, tile rows], not sorted.
+            float32 [queries, rows], the exact inner products of the rounded vectors, rounded once;
+            -inf for rows that a query must not see.
         """
-        query = np.arange(len(queries), dtype=np.int64)[:, None]
-        rounded = self.query_fixed_point.round(queries)
-        scale = self.fixed_point.scale * self.query_fixed_point.scale
-        keys = np.empty((len(queries), tile.stop - tile.start), np.uint64)
-        for start in range(tile.start, tile.stop, _PRODUCT_COLUMNS):
-            stop = min(start + _PRODUCT_COLUMNS, tile.stop)
-            part = scores(rounded, self.fixed_point.round(self.vectors[start:stop]), scale)
-            row = np.arange(start - tile.start, stop - tile.start, dtype=np.int64)
-            bits = order_keys.score_bits(part)
-            keys[:, row[0] : row[-1] + 1] = order_keys.pack(bits, query, row)
-        for block_query, gallery_row in left_out:
-            here = (gallery_row >= tile.start) & (gallery_row < tile.stop)
-            line = block_query[here]
-            keys[line, gallery_row[here] - tile.start] = order_keys.left_out_keys(line)
-        return keys
+        lines = self._array("lines", (len(block), len(tile)), np.float32)
+        queries = self._rounded("queries", self._queries, block)
+        # Powers of two: the products are the scores now, and still exact.
+        queries /= self._queries.scale * self._gallery.scale
+        for columns in tile.cut(_COLUMNS):
+            part = lines[:, columns.start - tile.start : columns.stop - tile.start]
+            self._multiply(queries, self._rounded("gallery", self._gallery, columns), part)
+        for line, query in zip(lines, range(block.start, block.stop), strict=True):
+            for sets in self._left_out:
+                rows = sets.of(query)
+                line[rows[(rows >= tile.start) & (rows < tile.stop)] - tile.start] = -np.inf
+        return lines
+
+    def _multiply(self, queries: _Matrix, gallery: _Matrix, out: Lines) -> None:
+        product = self._array("product", out.shape, np.float64)
+        np.matmul(queries, gallery.T, out=product)
+
+        def round_once(piece: Span) -> None:
+            out[piece.start : piece.stop] = product[piece.start : piece.stop]
+
+        self._workers.share(len(out), round_once)
+
+    def _rounded(self, name: str, vectors: WholeRows, rows: Span) -> _Matrix:
+        whole = self._array(name, (len(rows), vectors.dimension), np.float64)
+
+        def write(piece: Span) -> None:
+            start, stop = rows.start + piece.start, rows.start + piece.stop
+            vectors.rounded(start, stop, whole[piece.start : piece.stop])
+
+        self._workers.share(len(rows), write)
+        return whole
+
+    def _array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Returns an array in the memory of that name: fresh pages cost as much as the sums."""
+        size = int(np.prod(shape))
+        if len(self._memory.get(name, ())) < size:
+            self._memory[name] = np.empty(size, dtype)
+        return self._memory[name][:size].reshape(shape)

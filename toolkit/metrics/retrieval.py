@@ -19,6 +19,7 @@ Re-identification: A Survey and Outlook", 2021, equation 5.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,29 +68,32 @@ def score_queries(
     """
     if len(ranks) != int(num_relevant.sum()):
         raise ValueError(f"{len(ranks)} ranks for {int(num_relevant.sum())} relevant items.")
-    size = len(num_relevant)
-    query = np.repeat(np.arange(size), num_relevant)
+    num_relevant = np.asarray(num_relevant, dtype=np.int64)
     stop = np.cumsum(num_relevant)
-    position = np.arange(1, len(ranks) + 1) - (stop - num_relevant)[query]
-    precision = np.asarray(position / ranks, dtype=np.float64)
+    start = stop - num_relevant
     matched = num_relevant > 0
 
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        total = np.bincount(query, weights=values, minlength=size)
-        return np.asarray(total / np.maximum(num_relevant, 1), dtype=np.float64)
+    def total(values: NDArray[Any]) -> NDArray[Any]:
+        """Adds up the values of each query."""
+        totals = np.zeros(len(num_relevant), values.dtype)
+        totals[matched] = np.add.reduceat(values, start[matched]) if len(values) else 0
+        return totals
 
-    first_rank = np.zeros(size, np.int64)
-    first_rank[matched] = ranks[(stop - num_relevant)[matched]]
-    last_rank = np.ones(size, np.int64)
+    position = np.arange(1, len(ranks) + 1) - np.repeat(start, num_relevant)
+    precision = position / ranks
+    early = ranks <= np.repeat(num_relevant, num_relevant)
+    first_rank = np.zeros(len(num_relevant), np.int64)
+    first_rank[matched] = ranks[start[matched]]
+    last_rank = np.ones(len(num_relevant), np.int64)
     last_rank[matched] = ranks[stop[matched] - 1]
-    hits = [np.bincount(query[ranks <= k], minlength=size) for k in ks]
+    hits = [total((ranks <= k).astype(np.int64)) for k in ks]
     return QueryScores(
-        num_relevant=np.asarray(num_relevant, dtype=np.int64),
+        num_relevant=num_relevant,
         first_rank=first_rank,
-        average_precision=mean(precision),
-        average_precision_at_r=mean(precision * (ranks <= num_relevant[query])),
+        average_precision=total(precision) / np.maximum(num_relevant, 1),
+        average_precision_at_r=total(precision * early) / np.maximum(num_relevant, 1),
         inverse_negative_penalty=num_relevant / last_rank,
-        hits=np.stack(hits, axis=1).astype(np.int64) if hits else np.zeros((size, 0), np.int64),
+        hits=np.stack(hits, axis=1) if hits else np.zeros((len(num_relevant), 0), np.int64),
     )
 
 
