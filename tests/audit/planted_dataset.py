@@ -11,10 +11,12 @@ from toolkit.audit.doctor import examine
 
 
 def draw(seed: int, height: int = 80, width: int = 96) -> np.ndarray:
-    """Blotches of colour with fine grain: sharp, bright enough, and like no other seed."""
+    """Blotches of colour, coarse and fine grain: sharp at every size, and like no other seed."""
     rng = np.random.default_rng(seed)
     blotches = rng.integers(30, 226, (7, 7, 3)).astype(np.uint8)
     smooth = cv2.resize(blotches, (width, height), interpolation=cv2.INTER_CUBIC).astype(int)
+    coarse = rng.integers(-30, 31, (20, 24, 1)).astype(np.int16)
+    smooth += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)[..., None]
     return np.clip(smooth + rng.integers(-25, 26, smooth.shape), 0, 255).astype(np.uint8)
 
 

@@ -63,7 +63,7 @@ def test_a_list_alone_keeps_what_the_cache_knows_of_the_others(planted, tmp_path
     "spoil",
     [
         lambda text: text[: len(text) // 2],
-        lambda text: text.replace('"format":1', '"format":2'),
+        lambda text: text.replace('"format":2', '"format":1'),
         lambda text: text.replace("Pillow", "Pillory"),
         lambda text: text.replace('"thumbnail":"', '"thumbnail":"!'),
         lambda text: text[:0],
@@ -206,7 +206,7 @@ def test_findings_document_on_disk_is_the_generated_one(repository):
 
 def test_every_threshold_is_documented():
     options = {code.option for code in CODES.values()} - {None}
-    told = {"near_duplicate_correlation"}  # in the meaning of the near duplicates
+    told = {"near_duplicate_radius"}  # in the meaning of the near duplicates
     assert options | told == set(AuditOptions.__dataclass_fields__)
 
 

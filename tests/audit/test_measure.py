@@ -7,7 +7,6 @@ from planted_dataset import draw
 
 from toolkit.audit.facts import ImageFacts
 from toolkit.audit.measure import measure, measure_file
-from toolkit.audit.perceptual_hash import correlations, perceptual_hash, thumbnail
 from toolkit.data.decode import Decoded
 
 
@@ -17,41 +16,6 @@ def picture(pixels):
     )
 
 
-def slow_hash(grey):
-    """The hash in loops: a DCT-II by its definition on a picture that is 32 x 32 already."""
-    k = np.arange(32)
-    basis = np.cos(np.pi * (2 * k[None, :] + 1) * k[:8, None] / 64)
-    scale = np.where(np.arange(8) == 0, np.sqrt(1 / 32), np.sqrt(2 / 32))
-    low = (basis @ grey.astype(np.float64) @ basis.T) * np.outer(scale, scale)
-    values = low.ravel()
-    middle = np.median(values[1:])
-    return int("".join("1" if value > middle else "0" for value in values), 2)
-
-
-def test_perceptual_hash_equals_the_definition():
-    grey = np.random.default_rng(0).integers(0, 256, (32, 32)).astype(np.uint8)
-    assert perceptual_hash(grey) == slow_hash(grey)
-
-
-def test_perceptual_hash_stays_near_when_a_picture_is_halved_and_darkened():
-    grey = draw(1)[..., 0]
-    changed = np.asarray(Image.fromarray((grey * 0.8).astype(np.uint8)).reduce(2))
-    assert (perceptual_hash(grey) ^ perceptual_hash(changed)).bit_count() <= 2
-    other = draw(2)[..., 0]
-    assert (perceptual_hash(grey) ^ perceptual_hash(other)).bit_count() > 16
-
-
-def test_correlations():
-    rng = np.random.default_rng(3)
-    first, second = rng.integers(0, 256, (2, 4, 256)).astype(np.uint8)
-    expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
-    assert correlations(first, second) == pytest.approx(expected)
-    flat = np.full((1, 256), 9, np.uint8)
-    assert correlations(flat, first[:1]) == [0.0]
-    half = thumbnail(draw(1)[..., 0]).reshape(1, -1)
-    assert correlations(half, half // 2) == pytest.approx(1, abs=1e-3)
-
-
 def test_brightness_percentiles():
     pixels = np.full((100, 100, 3), 255, np.uint8)
     pixels[:1] = 0  # exactly one pixel in a hundred
@@ -59,6 +23,45 @@ def test_brightness_percentiles():
     pixels[0, 0] = 255  # fewer than one in a hundred
     assert picture(pixels).darkest == 1.0
     assert picture(np.full((9, 9, 3), 51, np.uint8)).brightest == 0.2
+
+
+def test_the_dark_end_is_the_fifth_percentile():
+    pixels = np.full((100, 100, 3), 255, np.uint8)
+    pixels[:5] = 0
+    assert picture(pixels).dark_end == 0.0
+    pixels[0, 0] = 255
+    assert picture(pixels).dark_end == 1.0
+
+
+def test_entropy_in_bits():
+    assert picture(np.full((20, 30, 3), 77, np.uint8)).entropy == 0.0
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[...] = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    assert picture(pixels).entropy == 8.0
+    assert picture(pixels // 64).entropy == 2.0
+    # Two values stay two values when a large picture is looked at with a stride.
+    large = np.kron(np.indices((40, 40)).sum(axis=0) % 2, np.ones((40, 40))).astype(np.uint8)
+    assert picture(np.repeat(large[..., None] * 200, 3, axis=2)).entropy == pytest.approx(
+        1, abs=0.01
+    )
+
+
+def test_edges_are_the_differences_from_the_neighbours_cut_at_black():
+    pixels = draw(8, 50, 60)
+    grey = pixels[..., 0].astype(int)
+    padded = np.pad(grey, 1, mode="reflect")
+    around = sum(padded[i : i + 50, j : j + 60] for i in range(3) for j in range(3))
+    slow = np.clip(9 * grey - around, 0, 255).std()
+    assert picture(np.repeat(pixels[..., :1], 3, axis=2)).edges == pytest.approx(slow, rel=1e-4)
+    assert picture(np.full((64, 64, 3), 90, np.uint8)).edges == 0
+
+
+def test_thumbnail_is_the_mean_of_squares_of_pixels():
+    pixels = np.repeat(draw(9, 64, 64)[..., :1], 3, axis=2)
+    mean = pixels[..., 0].reshape(32, 2, 32, 2).astype(float).mean(axis=(1, 3))
+    thumbnail = np.frombuffer(picture(pixels).thumbnail, np.uint8).reshape(32, 32)
+    assert np.abs(thumbnail - mean).max() <= 0.5
+    assert picture(pixels).contrast == pytest.approx(pixels[..., 0].std(), abs=0.01)
 
 
 def test_sharpness_is_the_variance_of_the_laplacian():
@@ -85,7 +88,7 @@ def test_tiny_and_thin_pictures_can_be_measured(shape):
     measured = picture(np.zeros((*shape, 3), np.uint8))
     assert (measured.height, measured.width) == shape
     assert measured.grey
-    assert measured.phash is None
+    assert (measured.contrast, measured.entropy, len(measured.thumbnail)) == (0, 0, 1024)
 
 
 def test_pixel_hash_tells_shapes_apart():

@@ -1,6 +1,7 @@
 """One fault planted in a clean dataset gives its code, about its rows, and nothing else."""
 
 import io
+import re
 import zlib
 
 import numpy as np
@@ -170,18 +171,90 @@ def test_near_duplicates_across_lists(planted):
     planted.add("query", "images/q.jpg", "x", pixels, quality=60)
     darker = np.asarray(Image.fromarray((pixels * 0.8).astype(np.uint8)).reduce(2))
     planted.add("gallery", "images/g.png", "x", darker)
-    found = planted.found()
-    assert [(code, files) for code, files, _ in found] == [
-        ("near_duplicate.train_gallery", ("images/g.png", "images/train_a0.png")),
-        ("near_duplicate.train_query", ("images/q.jpg", "images/train_a0.png")),
-        ("near_duplicate.query_gallery", ("images/q.jpg", "images/g.png")),
+    found = [row for row in planted.found() if row[0].startswith("near")]
+    assert [(code, set(files)) for code, files, _ in found] == [
+        ("near_duplicate.train_gallery", {"images/g.png", "images/train_a0.png"}),
+        ("near_duplicate.train_query", {"images/q.jpg", "images/train_a0.png"}),
+        ("near_duplicate.query_gallery", {"images/q.jpg", "images/g.png"}),
     ]
+    assert found[1][1][0] == "images/q.jpg"
     assert found[1][2] == (("query.txt", 5), ("train.txt", 1))
 
 
-def test_near_duplicates_within_a_list_are_no_finding(planted):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda pixels: pixels[:, ::-1], "(mirrored)"),
+        (lambda pixels: pixels[::-1], "(upside down)"),
+        (lambda pixels: pixels[8:72, 8:88], r"\(this shows 8\d% x [78]\d% of it\)"),
+        (
+            lambda pixels: pixels[:, ::-1][8:72, 8:88],
+            r"\(mirrored, this shows 8\d% x [78]\d% of it\)",
+        ),
+    ],
+)
+def test_near_duplicates_say_how_they_differ(planted, change, said):
+    planted.add("query", "images/q.png", "x", change(planted.read("images/train_a0.png")))
+    diagnosis = planted.examine()
+    (finding,) = [f for f in diagnosis.findings if f.severity == "warning"]
+    assert finding.code == "near_duplicate.train_query"
+    assert re.search(said if "\\" in said else re.escape(said), finding.message)
+    assert finding.value > finding.threshold == 0.92
+
+
+def test_the_larger_picture_is_told_of_its_part(planted):
+    part = planted.read("images/train_a0.png")[8:72, 8:88]
+    planted.add("train", "images/part.png", "a", part)
+    planted.add("query", "images/q.png", "x", planted.read("images/train_b0.png"))
+    planted.rows["train"].pop(4)
+    Image.fromarray(planted.read("images/train_b0.png")[8:72, 8:88]).save(
+        planted.root / "images/train_b1.png"
+    )
+    messages = [f.message for f in planted.examine().findings if f.code.startswith("near")]
+    assert re.search(
+        r"q\.png .* looks the same as .*b1\.png .*\(it shows 8\d% x [78]\d% of this\)", messages[0]
+    )
+    assert re.search(
+        r"2 pictures of train look the same: .*a0\.png .*part\.png .*\(it shows", messages[1]
+    )
+
+
+def test_near_duplicates_within_a_list_are_one_remark_a_group(planted):
     planted.add("train", "images/q.jpg", "a", planted.read("images/train_a0.png"), quality=60)
-    assert planted.found() == []
+    planted.add("train", "images/m.png", "a", planted.read("images/train_a0.png")[:, ::-1])
+    planted.add("train", "images/other.jpg", "b", planted.read("images/train_b2.png"), quality=60)
+    assert planted.found() == [
+        (
+            "near_duplicate.within_split",
+            ("images/train_a0.png", "images/q.jpg", "images/m.png"),
+            (("train.txt", 1), ("train.txt", 13), ("train.txt", 14)),
+        ),
+        (
+            "near_duplicate.within_split",
+            ("images/train_b2.png", "images/other.jpg"),
+            (("train.txt", 7), ("train.txt", 15)),
+        ),
+    ]
+    assert planted.examine().passed("warning")
+
+
+def test_many_near_duplicates_are_named_in_part_and_counted(planted):
+    pixels = planted.read("images/train_a0.png")
+    for number in range(30):
+        planted.add(
+            "train",
+            f"images/near{number}.png",
+            "a",
+            pixels // 2 + number,
+        )
+    planted.add("query", "images/q.png", "x", pixels // 3)
+    found = {f.code: f for f in planted.examine().findings if f.code.startswith("near")}
+    across, within = found["near_duplicate.train_query"], found["near_duplicate.within_split"]
+    assert within.value == 31
+    assert len(within.files) == 10
+    assert "and 21 more." in within.message
+    assert len(across.files) == 11
+    assert re.search(r"and \d+ more\.$", across.message)
 
 
 def test_near_duplicates_need_both_radius_and_correlation(planted):
@@ -252,10 +325,14 @@ class TestSetsSearchedInThemselves:
         again = np.asarray(Image.fromarray((merged.read("own/1.png") * 0.8).astype(np.uint8)))
         merged.add("gallery", "own/near.png", "s", again)
         merged.rows["query"].append(merged.rows["gallery"][-1])
-        assert [code for code, *_ in merged.found()] == ["split.query_in_gallery"]
+        within = "near_duplicate.within_split"
+        assert [code for code, *_ in merged.found()] == ["split.query_in_gallery", within, within]
         merged.rows["query"].pop()
         near = [(code, files) for code, files, _ in merged.found() if code.startswith("near")]
-        assert near == [("near_duplicate.query_gallery", ("own/1.png", "own/near.png"))]
+        assert near == [
+            ("near_duplicate.query_gallery", ("own/1.png", "own/near.png")),
+            ("near_duplicate.within_split", ("own/1.png", "own/near.png")),
+        ]
 
     def test_a_class_whose_one_picture_is_its_only_match(self, merged):
         merged.add("gallery", "own/alone.png", "lonely")
@@ -298,7 +375,51 @@ def test_drawings_with_thin_strokes_are_neither_light_nor_flat(planted):
     page = np.full((105, 105), 255, np.uint8)
     page[50:53, 20:80] = 0
     planted.add("train", "images/stroke.png", "a", page)
-    assert planted.found() == one("image.grey", "images/stroke.png")
+    kinds = ("grey", "pale", "plain", "uncommon_size")  # remarks, none of them a warning
+    assert planted.found() == [one(f"image.{kind}", "images/stroke.png")[0] for kind in kinds]
+
+
+MILD = [
+    ("dim", (draw(50) * 0.28).astype(np.uint8)),
+    (
+        "pale",
+        np.where(np.arange(96)[None, :, None] < 3, 0, 250).astype(np.uint8)
+        * np.ones((80, 1, 3), np.uint8),
+    ),
+    ("plain", np.repeat(draw(50)[..., :1] // 64 * 64, 3, axis=2)),
+    ("soft", np.asarray(Image.fromarray(draw(50, 9, 11)).resize((96, 80), 3)) // 2 + 60),
+    ("elongated", draw(50, 40, 160)),
+    ("uncommon_size", draw(50, 120, 90)),
+]
+
+
+@pytest.mark.parametrize(("code", "pixels"), MILD)
+def test_looks_that_are_a_matter_of_degree_are_remarks(planted, code, pixels):
+    planted.add("train", "images/mild.png", "a", pixels)
+    options = AuditOptions(blur=0, min_side=1)
+    found = {code: files for code, files, _ in planted.found(options)}
+    assert found[f"image.{code}"] == ("images/mild.png",)
+    assert planted.examine(options).passed("warning")
+
+
+def test_one_remark_names_all_pictures_of_a_list_that_are_so(planted):
+    for number in range(8):
+        planted.add(
+            "train", f"images/dim{number}.png", "a", (draw(90 + number) * 0.28).astype(np.uint8)
+        )
+    planted.add("query", "images/dim.png", "x", (draw(99) * 0.28).astype(np.uint8))
+    rows = [f for f in planted.examine().findings if f.code == "image.dim"]
+    assert [(f.split, f.value, len(f.files), len(f.lines)) for f in rows] == [
+        ("query", 1, 1, 1),
+        ("train", 8, 8, 8),
+    ]
+    assert rows[1].message.startswith("8 of 20 pictures of train: images/dim0.png, ")
+    assert rows[1].message.endswith("images/dim4.png and 3 more.")
+
+
+def test_a_picture_with_a_warning_has_no_mild_remark(planted):
+    planted.add("train", "images/dark.png", "a", np.zeros((80, 96, 3), np.uint8))
+    assert [code for code, *_ in planted.found()] == ["image.dark", "image.grey"]
 
 
 def test_labels_against_training(planted):

@@ -16,14 +16,15 @@ from pathlib import Path
 from toolkit.audit.measure import measure_file
 print("ready", flush=True)
 for line in sys.stdin:
-    path = Path(json.loads(line))
-    if path.name == "once.png" and not path.with_suffix(".seen").exists():
-        path.with_suffix(".seen").touch()
-        os._exit(7)
-    if path.name == "killer.png":
-        os.kill(os.getpid(), 9)
-    facts = measure_file(path, max_pixels=int(sys.argv[1]))
-    print(json.dumps(facts.to_json()), flush=True)
+    facts = []
+    for path in map(Path, json.loads(line)):
+        if path.name == "once.png" and not path.with_suffix(".seen").exists():
+            path.with_suffix(".seen").touch()
+            os._exit(7)
+        if path.name == "killer.png":
+            os.kill(os.getpid(), 9)
+        facts.append(measure_file(path, max_pixels=int(sys.argv[1])).to_json())
+    print(json.dumps(facts), flush=True)
 """
 
 
@@ -68,6 +69,15 @@ def test_stopping_early_ends_the_workers(files):
     answers = WorkerPool(1)(files, 10**6)
     next(answers)
     answers.close()  # hangs, or leaves a process and a ResourceWarning, when this is broken
+
+
+def test_more_files_than_go_into_one_message(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(21)]
+    for number, path in enumerate(paths):
+        Image.fromarray(draw(number, 16, 16)).save(path)
+    facts = list(WorkerPool(2)(paths, 10**6))
+    assert sorted(Path(fact.path) for fact in facts) == sorted(paths)
+    assert by_path(facts) == by_path(probe_here(paths, 10**6))
 
 
 def test_nothing_to_do():

@@ -48,6 +48,24 @@ def test_every_finding_is_in_the_page():
     assert data["codes"] == [["image.dark", "warning", "Fix."]]
 
 
+def test_a_page_of_very_many_findings_stays_small_and_says_so():
+    template = json.loads(re.search(r"const data = (.*);\n", page())[1])["rows"][0]
+    rows = [
+        {**row, "code": code, "lines": [{"file": "train.txt", "line": n} for n in range(1, 400)]}
+        for code in ("image.dark", "image.light")
+        for row in [{"severity": "warning", "message": template[2], "split": "train"}]
+        for _ in range(1500)
+    ]
+    codes = [CodeSummary(c, "warning", "", "", 1500) for c in ("image.dark", "image.light")]
+    text = page(rows=rows, codes=codes)
+    data = json.loads(re.search(r"const data = (.*);\n", text)[1])
+    assert [row[0] for row in data["rows"]] == [0] * 1000 + [1] * 1000
+    assert data["rows"][0][1].startswith("train.txt:1, train.txt:2, ")
+    assert data["rows"][0][1].endswith(", train.txt:12 and 387 more")
+    assert "1,000 more are in findings.jsonl" in text
+    assert "more are in findings.jsonl" not in page()
+
+
 def test_nothing_of_the_data_becomes_markup():
     text = page()
     assert "<script>alert" not in text

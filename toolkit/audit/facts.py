@@ -36,12 +36,14 @@ class Picture:
         alpha: whether the file has an alpha channel.
         grey: whether the three channels are equal everywhere.
         pixels: hash of size and pixels; equal for the same picture saved losslessly twice.
-        phash: 64-bit perceptual hash, or None for a picture that is next to flat.
         sharpness: variance of the Laplacian, grey 0 to 255, longer side shrunk to 256.
+        edges: standard deviation of the edges, 0 to 255, longer side shrunk to 64.
         darkest: 1st percentile of brightness, 0 black to 1 white.
+        dark_end: 5th percentile of brightness.
         brightest: 99th percentile of brightness.
+        entropy: of the grey values, in bits, 0 (one value) to 8 (all 256 alike often).
         contrast: standard deviation of a 64 x 64 grey thumbnail, grey 0 to 255.
-        thumbnail: 16 x 16 grey bytes.
+        thumbnail: 32 x 32 grey bytes.
     """
 
     width: int
@@ -54,10 +56,12 @@ class Picture:
     alpha: bool
     grey: bool
     pixels: str
-    phash: int | None
     sharpness: float
+    edges: float
     darkest: float
+    dark_end: float
     brightest: float
+    entropy: float
     contrast: float
     thumbnail: bytes
 
@@ -84,12 +88,13 @@ class ImageFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types; `from_json` gives back the same facts."""
-        record = dataclasses.asdict(self)
+        record = {name: getattr(self, name) for name in _OF_A_FILE}
+        if self.failure is not None:
+            record["failure"] = {"kind": self.failure.kind, "reason": self.failure.reason}
         if self.picture is not None:
-            phash = self.picture.phash
-            record["picture"]["phash"] = None if phash is None else f"{phash:016x}"
-            thumbnail = base64.b64encode(self.picture.thumbnail)
-            record["picture"]["thumbnail"] = thumbnail.decode("ascii")
+            picture = {name: getattr(self.picture, name) for name in _OF_A_PICTURE}
+            picture["thumbnail"] = base64.b64encode(self.picture.thumbnail).decode("ascii")
+            record["picture"] = picture
         return record
 
     @classmethod
@@ -102,12 +107,11 @@ class ImageFacts:
         fields = dict(record)
         failure, picture = fields.pop("failure"), fields.pop("picture")
         if picture is not None:
-            phash = picture["phash"]
-            picture = Picture(
-                **{
-                    **picture,
-                    "phash": None if phash is None else int(phash, 16),
-                    "thumbnail": base64.b64decode(picture["thumbnail"], validate=True),
-                }
-            )
+            thumbnail = base64.b64decode(picture["thumbnail"], validate=True)
+            picture = Picture(**{**picture, "thumbnail": thumbnail})
         return cls(**fields, failure=Failure(**failure) if failure else None, picture=picture)
+
+
+# `dataclasses.asdict` copies every value, which took a tenth of the time of a picture.
+_OF_A_FILE = tuple(field.name for field in dataclasses.fields(ImageFacts))
+_OF_A_PICTURE = tuple(field.name for field in dataclasses.fields(Picture))

@@ -12,7 +12,7 @@ from toolkit.audit.facts import ImageFacts
 
 LOG = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def read_facts(file: Path, *, max_pixels: int) -> dict[str, ImageFacts]:

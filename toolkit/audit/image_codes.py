@@ -140,4 +140,51 @@ IMAGE_CODES = (
         "EXIF says that the picture is to be turned. It is turned everywhere.",
         "Nothing; note that tools which ignore EXIF show it lying.",
     ),
+    Code(
+        "image.dim",
+        "info",
+        "Pictures of a list have no bright spot, and are not so dark that it is a warning. One "
+        "finding names all of them.",
+        "Look at some of them.",
+        option="dim",
+    ),
+    Code(
+        "image.pale",
+        "info",
+        "Pictures of a list are nearly white, as drawings are. One finding names all of them.",
+        "Nothing for drawings; otherwise look at some of them.",
+        option="pale",
+    ),
+    Code(
+        "image.plain",
+        "info",
+        "Pictures of a list have few different grey values (low entropy), as drawings and logos "
+        "have. One finding names all of them.",
+        "Nothing for drawings; otherwise look at some of them.",
+        option="plain",
+    ),
+    Code(
+        "image.soft",
+        "info",
+        "Pictures of a list have few edges even when they are shrunk to 64 pixels. One finding "
+        "names all of them.",
+        "Look at some of them: they may be blurred.",
+        option="soft",
+    ),
+    Code(
+        "image.elongated",
+        "info",
+        "Pictures of a list are much longer than wide, or wider than long. One finding names all "
+        "of them.",
+        "Nothing; resizing to a square squeezes them.",
+        option="elongated",
+    ),
+    Code(
+        "image.uncommon_size",
+        "info",
+        "Pictures of a list have a size outside of the spread that most of the dataset have. When "
+        "most have the same size, every other size is uncommon. One finding names all of them.",
+        "Nothing, unless the sizes should be equal.",
+        option="size_fence",
+    ),
 )

@@ -69,11 +69,12 @@ LIST_CODES = (
         Code(
             f"near_duplicate.{pair}",
             "warning",
-            f"A picture of {second} looks the same as pictures of {first}: perceptual hashes "
-            "within the radius, and thumbnails that correlate by at least "
-            "near_duplicate_correlation.",
+            f"A picture of {second} looks the same as pictures of {first}: saved again, scaled, "
+            "mirrored, turned by 180 degrees, or cut out of one another (70 % of a side and more); "
+            "codes of the two within near_duplicate_radius, and details that correlate by at least "
+            "the threshold.",
             "Look at the pair; when it is one picture saved twice, delete one of the rows.",
-            option="near_duplicate_radius",
+            option="near_duplicate_correlation",
         )
         for pair, first, second in (
             ("train_gallery", "train", "the gallery"),
@@ -134,6 +135,14 @@ LIST_CODES = (
         "A class of train has fewer pictures than the PK sampler draws of it, so a batch holds "
         "some of them twice.",
         "Add pictures to the class, or lower sample_per_id.",
+    ),
+    Code(
+        "near_duplicate.within_split",
+        "info",
+        "Pictures of one list look the same, each as another of the group; see "
+        "`near_duplicate.train_query`. One finding is one group.",
+        "Nothing, when several shots or crops of one thing are meant; otherwise keep one of them.",
+        option="near_duplicate_correlation",
     ),
     Code(
         "split.closed_set",

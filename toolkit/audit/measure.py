@@ -1,21 +1,26 @@
 """From the bytes of a file to its facts: one decode, and a few numbers from the pixels."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.audit.facts import Failure, ImageFacts, Picture
-from toolkit.audit.perceptual_hash import perceptual_hash, thumbnail
 from toolkit.data.decode import Decoded, DecodeError, decode
 
 # Blur is measured at this size, so that a large photograph and its small copy score alike.
 _NORMAL_SIDE = 256
-_CONTRAST_SIDE = 64
-# Below this contrast the bits of a perceptual hash are noise, and all flat pictures would match.
-_FLAT = 2.0
+_SMALL_SIDE = 64
+_THUMBNAIL_SIDE = 32
+# Entropy is that of the stored values, as shrinking makes new ones between them; of a large picture
+# every second, third, ... row and column say the same.
+_ENOUGH_FOR_ENTROPY = 512
+# Differences of a pixel from its eight neighbours.
+_EDGE_KERNEL = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], dtype=np.float32)
 # A file of more bytes than this for each pixel allowed cannot be a picture worth reading.
 _BYTES_A_PIXEL = 8
 
@@ -57,8 +62,8 @@ def measure(decoded: Decoded) -> Picture:
     height, width = pixels.shape[:2]
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     small = _shrink(grey, _NORMAL_SIDE)
-    darkest, brightest = _brightness_range(small)
-    contrast = float(_square(grey, _CONTRAST_SIDE).std())
+    square = _square(small, _SMALL_SIDE)
+    darkest, dark_end, brightest = _percentiles(small, (0.01, 0.05, 0.99))
     return Picture(
         width=width,
         height=height,
@@ -70,12 +75,14 @@ def measure(decoded: Decoded) -> Picture:
         alpha=decoded.has_alpha,
         grey=_is_grey(pixels),
         pixels=_hash_pixels(pixels),
-        phash=None if contrast < _FLAT else perceptual_hash(grey),
         sharpness=_sharpness(small),
+        edges=_edges(_shrink(small, _SMALL_SIDE)),
         darkest=darkest,
+        dark_end=dark_end,
         brightest=brightest,
-        contrast=round(contrast, 3),
-        thumbnail=thumbnail(grey).tobytes(),
+        entropy=_entropy(grey),
+        contrast=round(_deviation(square), 3),
+        thumbnail=_square(square, _THUMBNAIL_SIDE).tobytes(),
     )
 
 
@@ -99,15 +106,35 @@ def _square(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def _sharpness(grey: NDArray[np.uint8]) -> float:
     """Returns the variance of the Laplacian; its values fit 16 bits, which is faster than float."""
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-    return round(float(deviation[0, 0]) ** 2, 3)
+    return round(_deviation(cv2.Laplacian(grey, cv2.CV_16S)) ** 2, 3)
 
 
-def _brightness_range(grey: NDArray[np.uint8]) -> tuple[float, float]:
-    """Returns the 1st and the 99th percentile in [0, 1], by counting: faster than sorting."""
-    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).astype(np.int64)
-    low, high = np.searchsorted(np.cumsum(counts), (0.01 * grey.size, 0.99 * grey.size))
-    return round(float(low) / 255, 4), round(float(high) / 255, 4)
+def _edges(grey: NDArray[np.uint8]) -> float:
+    """Returns how much the edges vary; those darker than their surroundings count as none."""
+    return round(_deviation(cv2.filter2D(grey, -1, _EDGE_KERNEL)), 3)
+
+
+def _deviation(values: NDArray[Any]) -> float:
+    _, deviation = cv2.meanStdDev(values)
+    return float(deviation[0, 0])
+
+
+def _percentiles(grey: NDArray[np.uint8], shares: Sequence[float]) -> list[float]:
+    """Returns percentiles in [0, 1], by counting: faster than sorting."""
+    values = np.searchsorted(np.cumsum(_counts(grey)), np.multiply(shares, grey.size))
+    return [round(float(value) / 255, 4) for value in values]
+
+
+def _entropy(grey: NDArray[np.uint8]) -> float:
+    stride = max(1, min(grey.shape) // _ENOUGH_FOR_ENTROPY)
+    counts = _counts(np.ascontiguousarray(grey[::stride, ::stride]))
+    shares = counts[counts > 0] / counts.sum()
+    return round(float(-(shares * np.log2(shares)).sum()) + 0.0, 3)
+
+
+def _counts(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Returns how often each of the 256 values occurs."""
+    return cv2.calcHist([grey], [0], None, [256], [0, 256]).astype(np.int64).ravel()
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from toolkit.audit.examination import Examination, Row
 from toolkit.audit.facts import Picture
 from toolkit.audit.findings import Finding, found
+from toolkit.audit.mild_looks import mild_remarks
 from toolkit.audit.options import AuditOptions
 
 # With fewer pictures than this nothing can be said to be the usual size.
@@ -51,6 +52,12 @@ def check_pixels(examination: Examination) -> Iterator[Finding]:
                 value=remark.value,
                 threshold=remark.threshold,
             )
+    good = [
+        row
+        for row in examination.pictures
+        if row.picture and not any(_looks(row.picture, examination.options, usual))
+    ]
+    yield from mild_remarks(examination, good)
 
 
 def _remarks(row: Row, options: AuditOptions, usual: "_UsualSide | None") -> Iterator[_Remark]:

@@ -26,6 +26,8 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _READY = "ready"
 # A first death may be the machine's doing (out of memory, a stray kill); a second is the file's.
 _TRIES = 2
+# Paths that go to a process at once: what it costs to talk to it is shared by them.
+_FILES_A_MESSAGE = 8
 # How long a process that closed its pipe may take to end, so that its own exit code is seen.
 _GRACE_SECONDS = 5.0
 # Starting a process costs about as much as measuring this many small pictures.
@@ -55,8 +57,12 @@ class WorkerPool:
 
     def __call__(self, paths: Sequence[Path], max_pixels: int) -> Iterator[ImageFacts]:
         """Yields the facts of each path as they come, in no order."""
-        waiting = _Shared(paths)
-        answers: queue.SimpleQueue[ImageFacts | BaseException] = queue.SimpleQueue()
+        messages = [
+            paths[start : start + _FILES_A_MESSAGE]
+            for start in range(0, len(paths), _FILES_A_MESSAGE)
+        ]
+        waiting = _Shared(messages)
+        answers: queue.SimpleQueue[list[ImageFacts] | BaseException] = queue.SimpleQueue()
         number = max(1, min(self._num_workers, -(-len(paths) // _FILES_A_WORKER)))
         workers = [_Worker([*self._command, str(max_pixels)]) for _ in range(number)]
         threads = [
@@ -66,11 +72,11 @@ class WorkerPool:
         for thread in threads:
             thread.start()
         try:
-            for _ in paths:
+            for _ in messages:
                 answer = answers.get()
                 if isinstance(answer, BaseException):
                     raise answer
-                yield answer
+                yield from answer
         finally:
             waiting.close()
             for worker in workers:
@@ -80,34 +86,34 @@ class WorkerPool:
 
 
 class _Shared:
-    """Hands out paths to several threads, until it is closed."""
+    """Hands out messages to several threads, until it is closed."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._paths = iter(paths)
+    def __init__(self, messages: Iterable[Sequence[Path]]) -> None:
+        self._messages = iter(messages)
         self._lock = threading.Lock()
 
-    def __iter__(self) -> Iterator[Path]:
+    def __iter__(self) -> Iterator[Sequence[Path]]:
         while True:
             with self._lock:
-                path = next(self._paths, None)
-            if path is None:
+                message = next(self._messages, None)
+            if message is None:
                 return
-            yield path
+            yield message
 
     def close(self) -> None:
         with self._lock:
-            self._paths = iter(())
+            self._messages = iter(())
 
 
 def _serve(
     worker: "_Worker",
     waiting: _Shared,
-    answers: "queue.SimpleQueue[ImageFacts | BaseException]",
+    answers: "queue.SimpleQueue[list[ImageFacts] | BaseException]",
 ) -> None:
     """One thread a worker: asks, waits, passes on. An error here is raised by the reader."""
     try:
-        for path in waiting:
-            answers.put(worker.ask(path))
+        for paths in waiting:
+            answers.put(worker.ask(paths))
     except BaseException as error:  # nothing is lost: the reader raises it
         answers.put(error)
 
@@ -119,30 +125,40 @@ class _Worker:
         self._command = command
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[bytes] | None = None
+        self._code = 0
         self._closed = False
 
-    def ask(self, path: Path) -> ImageFacts:
-        """Returns the facts of one file; a `Failure` when the decoder died on it every time."""
+    def ask(self, paths: Sequence[Path]) -> list[ImageFacts]:
+        """Returns the facts of some files; a `Failure` where the decoder died every time."""
+        if len(paths) > 1:
+            return self._answer(paths) or [fact for path in paths for fact in self.ask([path])]
         for _ in range(_TRIES):
-            answer = self._exchange(self._process or self._start(), path)
-            if answer:
-                return ImageFacts.from_json(json.loads(answer))
-            code = self._stop(grace=_GRACE_SECONDS)
-        reason = f"the decoder crashed on it ({_ending(code)})"
-        status = path.stat()
+            facts = self._answer(paths)
+            if facts:
+                return facts
+        reason = f"the decoder crashed on it ({_ending(self._code)})"
+        status = paths[0].stat()
         failure = Failure("unreadable", reason)
-        return ImageFacts(str(path), status.st_size, status.st_mtime_ns, "", failure)
+        return [ImageFacts(str(paths[0]), status.st_size, status.st_mtime_ns, "", failure)]
 
     def close(self) -> None:
         """Ends the process, also from another thread in the middle of `ask`."""
         self._closed = True
         self._stop()
 
-    def _exchange(self, process: "subprocess.Popen[str]", path: Path) -> str:
+    def _answer(self, paths: Sequence[Path]) -> list[ImageFacts]:
+        """Asks once; nothing when the process died of it, and then the next call starts another."""
+        line = self._exchange(self._process or self._start(), paths)
+        if not line:
+            self._code = self._stop(grace=_GRACE_SECONDS)
+            return []
+        return [ImageFacts.from_json(record) for record in json.loads(line)]
+
+    def _exchange(self, process: "subprocess.Popen[str]", paths: Sequence[Path]) -> str:
         if process.stdin is None or process.stdout is None:
             return ""
         with suppress(OSError, ValueError):
-            process.stdin.write(json.dumps(str(path)) + "\n")
+            process.stdin.write(json.dumps([str(path) for path in paths]) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
             return line if line.endswith("\n") else ""

@@ -17,6 +17,8 @@ from toolkit.reports.page import image_uri
 
 _FINDINGS_A_CODE = 12
 _PICTURES_A_FINDING = 4
+# Findings of one code that are looked at for pictures: where files are missing none has any.
+_FINDINGS_TRIED = 100
 
 
 def report_page(diagnosis: Diagnosis, *, name: str, fail_on: FailOn, max_pixels: int) -> str:
@@ -85,9 +87,11 @@ def _pictures(diagnosis: Diagnosis) -> Iterator[tuple[str, Picture]]:
 def _thumbnails(diagnosis: Diagnosis, max_pixels: int) -> dict[str, list[list[Thumbnail]]]:
     """Takes the first findings of each code that have pictures; the rest is in the table."""
     shown: dict[str, list[list[Thumbnail]]] = {}
+    tried: dict[str, int] = {}
     for finding in diagnosis.findings:
         groups = shown.get(finding.code, [])
-        if len(groups) < _FINDINGS_A_CODE:
+        tried[finding.code] = tried.get(finding.code, 0) + 1
+        if len(groups) < _FINDINGS_A_CODE and tried[finding.code] <= _FINDINGS_TRIED:
             group = list(_group(diagnosis, finding, max_pixels))
             if group:
                 shown[finding.code] = [*groups, group]

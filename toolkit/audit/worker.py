@@ -1,4 +1,4 @@
-"""A process that measures image files: a path a line comes in, the facts of it a line go out.
+"""A process that measures image files: paths come in, a list a line; their facts go out likewise.
 
 Run by `toolkit.audit.probing` as ``python -m toolkit.audit.worker MAX_PIXELS``. A decoder that
 crashes on a hostile file takes this process down and nothing else. It ends when its input ends,
@@ -29,8 +29,10 @@ def main(max_pixels: int) -> None:
     answers.write(f"{READY}\n")
     answers.flush()
     for line in sys.stdin:
-        facts = measure_file(Path(json.loads(line)), max_pixels=max_pixels)
-        answers.write(json.dumps(facts.to_json(), separators=(",", ":")) + "\n")
+        facts = [
+            measure_file(Path(path), max_pixels=max_pixels).to_json() for path in json.loads(line)
+        ]
+        answers.write(json.dumps(facts, separators=(",", ":")) + "\n")
         answers.flush()
 
 

@@ -7,6 +7,11 @@ from typing import Any
 from toolkit.reports.charts import HEIGHT, WIDTH, class_chart, size_chart
 from toolkit.reports.page import render_page
 
+# Rows of one code that the page carries, and places that a row names: with more of them a page of a
+# large dataset would be too large for a browser. The rest is in findings.jsonl.
+_ROWS_A_CODE = 1000
+_PLACES_A_ROW = 12
+
 
 @dataclass(frozen=True, slots=True)
 class CodeSummary:
@@ -65,7 +70,8 @@ class DatasetPage:
 def dataset_page(page: DatasetPage) -> str:
     """Writes the page: one HTML file that asks the network for nothing.
 
-    The table of findings is complete; the page's own script shows it fifty rows at a time.
+    The table has the first thousand findings of each code, and says so where there are more; the
+    page's own script shows it fifty rows at a time.
     """
     series = {split: number for number, split in enumerate(page.classes, start=1)}
     return render_page(
@@ -78,6 +84,8 @@ def dataset_page(page: DatasetPage) -> str:
         width=WIDTH,
         height=HEIGHT,
         table=_table(page),
+        most_rows=_ROWS_A_CODE,
+        left_out=sum(max(0, code.number - _ROWS_A_CODE) for code in page.codes),
         classes=_classes(page.classes),
     )
 
@@ -91,16 +99,21 @@ def _verdict(page: DatasetPage) -> str:
 def _table(page: DatasetPage) -> dict[str, Any]:
     """The findings for the page's script: what a code says is written once, not on each row."""
     numbers = {code.name: number for number, code in enumerate(page.codes)}
-    rows = [
-        [
-            numbers[row["code"]],
-            ", ".join(f"{line['file']}:{line['line']}" for line in row["lines"]) or row["split"],
-            row["message"],
-        ]
-        for row in page.rows
-    ]
+    rows: list[list[Any]] = []
+    carried = dict.fromkeys(numbers, 0)
+    for row in page.rows:
+        carried[row["code"]] += 1
+        if carried[row["code"]] <= _ROWS_A_CODE:
+            rows.append([numbers[row["code"]], _places(row), row["message"]])
     codes = [[code.name, code.severity, code.fix] for code in page.codes]
     return {"codes": codes, "rows": rows}
+
+
+def _places(row: Mapping[str, Any]) -> str:
+    places = [f"{line['file']}:{line['line']}" for line in row["lines"][:_PLACES_A_ROW]]
+    more = len(row["lines"]) - len(places)
+    said = f" and {more:,} more" if more else ""
+    return ", ".join(places) + said or row["split"]
 
 
 def _classes(sizes: Mapping[str, Mapping[str, int]]) -> list[list[str | int]]:
