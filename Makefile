@@ -33,20 +33,27 @@ fix: $(TOOLS)  ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(RUNTIME)  ## images/s of check_dataset, train and predict beside plain loops
-	$(BIN)/python -m benchmarks.throughput
+bench: $(RUNTIME)  ## both sides of every measurement in turn; writes benchmarks/results.json, under 30 minutes
+	$(BIN)/python -m benchmarks.run
 
-conformance: $(RUNTIME)  ## networks against PaddleClas, TF-slim and Keras; exports against PaddleX
+bench-quick: $(RUNTIME)  ## the same with few repeats, for a look, in 5 minutes
+	$(BIN)/python -m benchmarks.run --quick
+
+bench-%: $(RUNTIME)
+	$(BIN)/python -m benchmarks.run $*
+
+conformance: $(RUNTIME)  ## networks against PaddleClas, TF-slim and Keras; exports against PaddleX; ONNX
 	$(BIN)/python -m benchmarks.conformance.paddleclas
 	$(BIN)/python -m benchmarks.conformance.oracles
 	$(BIN)/python -m benchmarks.conformance.paddlex
+	$(BIN)/python -m benchmarks.conformance.onnx
 
 docs: $(RUNTIME)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate
 
 lock:  ## choose versions anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \
-	  --extra onnxruntime --extra openvino --extra quantization --extra kernels \
+	  --extra onnxruntime --extra openvino --extra kernels \
 	  --group dev --no-annotate --custom-compile-command "make lock" --output-file constraints.txt
 
 clean:  ## remove the environment and all outputs
@@ -59,7 +66,7 @@ $(BIN)/python:
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --upgrade pip setuptools
 	# setuptools warns that this folder will be imported as it stands; that is what is wanted.
-	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable ".[cpu,parquet,onnxruntime,openvino,quantization,kernels]"
+	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable ".[cpu,parquet,onnxruntime,openvino,kernels]"
 	touch $@
 
 $(TOOLS): $(RUNTIME)

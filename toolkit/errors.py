@@ -13,7 +13,8 @@ ToolkitError                  the user's input was wrong                        
 ├── ExtraError                an optional package is not installed; names the extra
 └── GateError                 the input was fine, the result is not good enough   exit code 1
     ├── CheckFailedError      the dataset did not pass its check
-    └── DivergedError         the loss is no longer a number
+    ├── DivergedError         the loss is no longer a number
+    └── RecallDropError       an export in fewer bits finds too little; a ModelError too
 
 A message says what happened with which value, what was expected, and what to do. Anything that
 is not a ToolkitError is a bug of ours: exit code 3, with a traceback.
@@ -97,6 +98,10 @@ class DivergedError(GateError):
     """Training stopped because the loss is no longer a finite number."""
 
 
+class RecallDropError(GateError, ModelError):
+    """An export in fewer bits loses more recall than was allowed."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the known name closest to `name`, or an empty string."""
     by_lower = {candidate.lower(): candidate for candidate in known}
@@ -104,7 +109,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {by_lower[found[0]]!r}?" if found else ""
 
 
-_EXTRA_OF = {"paddle": "cpu", "pyarrow": "parquet", "visualdl": "visualdl", "ppcls": "paddleclas"}
+_EXTRA_OF = {
+    "numba": "kernels",
+    "ml_dtypes": "quantization",
+    "onnx": "onnxruntime",
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "paddle": "cpu",
+    "paddle2onnx": "onnxruntime",
+    "ppcls": "paddleclas",
+    "pyarrow": "parquet",
+    "visualdl": "visualdl",
+}
 
 
 def import_optional(module: str, *, purpose: str) -> ModuleType:

@@ -7,10 +7,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -64,18 +63,29 @@ def parse_device(text: str) -> tuple[str, tuple[int, ...]]:
     return match[1], ids
 
 
-def resolve_device(text: str) -> Device:
+def gpus_of_paddle() -> int:
+    """Returns how many GPUs Paddle can use, as it is installed.
+
+    Raises:
+        ExtraError: PaddlePaddle is not installed.
+    """
+    paddle = import_optional("paddle", purpose="Running a network")
+    return paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+
+
+def resolve_device(text: str, count_gpus: Callable[[], int] = gpus_of_paddle) -> Device:
     """Turns a device string into a device that is there; a GPU that is not means a warning.
+
+    Args:
+        text: ``auto | cpu | gpu | gpu:0,1``.
+        count_gpus: how many there are; not asked for ``cpu``.
 
     Raises:
         DeviceError: the text is malformed.
-        ExtraError: PaddlePaddle is not installed.
+        ExtraError: PaddlePaddle is asked, and not installed.
     """
     kind, ids = parse_device(text)
-    if kind == "cpu":
-        return Device("cpu")
-    paddle = import_optional("paddle", purpose="Running a network")
-    count = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    count = 0 if kind == "cpu" else count_gpus()
     present = tuple(number for number in (ids or (0,)) if number < count)
     if present:
         return Device("gpu", present)
@@ -152,6 +162,8 @@ def check_opencv() -> None:
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata  # brings in the mail package
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -12,7 +12,8 @@ import paddle
 import pytest
 from file_server import Served, serving
 
-from toolkit.build.official import card_config, embedding_network, model_folder
+from toolkit.build.card_network import card_config, embedding_network
+from toolkit.build.official import model_folder
 from toolkit.cards.catalog import CARDS
 from toolkit.errors import FetchError, ModelError, WeightsError
 from toolkit.fetch.options import FetchOptions

@@ -13,6 +13,7 @@ from benchmarks.costs import count
 from toolkit.cards.catalog import CARDS, DEFAULT_MODEL, list_models, model_card, models_table
 from toolkit.config.schema import Config
 from toolkit.errors import ModelError
+from toolkit.fingerprint import fingerprint_file
 from toolkit.registry import BACKBONES
 
 SMALL = [DEFAULT_MODEL, "SmallResNet_rec", "PPLCNet_x0_25", "PPLCNet_x0_5_rec"]
@@ -53,8 +54,13 @@ def test_the_model_of_the_package_is_small_and_its_recipe_is_the_one_that_traine
 ):
     card = CARDS[DEFAULT_MODEL]
     files = {file.name: file.stat().st_size for file in card.embedded_folder.iterdir()}
-    assert set(files) == {"inference.json", "inference.pdiparams", "inference.yml"}
-    assert sum(files.values()) <= 8_000_000
+    graphs = {"features.onnx", "inference.json", "inference.pdiparams"}
+    assert set(files) == {*graphs, "inference.yml"}
+    assert sum(files.values()) <= 12_000_000
+    said = yaml.safe_load((card.embedded_folder / "inference.yml").read_text("utf-8"))
+    assert said["Toolkit"]["files"] == {
+        name: fingerprint_file(card.embedded_folder / name) for name in graphs
+    }
     config = yaml.safe_load(
         (repository / f"configs/general_recognition/{DEFAULT_MODEL}.yaml").read_text("utf-8")
     )

@@ -2,6 +2,8 @@ import contextlib
 import io
 import pickle
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -16,10 +18,10 @@ from PIL import Image, ImageFile
 from toolkit.data.decode import (
     DecodeError,
     decode,
-    read_header,
     read_rgb,
     rgb_from_pil,
 )
+from toolkit.data.header import read_header
 from toolkit.errors import ImageError
 
 Image.init()
@@ -410,6 +412,30 @@ ENCODED = {name: encode(noise(10, 20, 3), name) for name in FORMATS}
 
 def encode_before_patch(name: str) -> bytes:
     return ENCODED[name]  # saving a GIF would call the patched load
+
+
+def test_a_format_is_known_without_the_others(tmp_path):
+    """In a process of its own: here, all parts of Pillow have been imported already."""
+    for name, data in ENCODED.items():
+        (tmp_path / name).write_bytes(data)
+    program = """
+import sys
+from pathlib import Path
+from toolkit.data.decode import decode
+for name in sys.argv[2:]:
+    print(name, decode((Path(sys.argv[1]) / name).read_bytes()).format)
+    if name == "JPEG":
+        print("GIF is known:", "PIL.GifImagePlugin" in sys.modules)
+"""
+    names = ["JPEG", *sorted(set(FORMATS) - {"JPEG"}, reverse=True)]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), *names],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = [f"{name} {name}" for name in names]
+    assert done.stdout.splitlines() == [expected[0], "GIF is known: False", *expected[1:]]
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -556,3 +556,34 @@ def test_an_empty_pipeline_changes_nothing(picture):
     pipeline = Pipeline([])
     assert pipeline.gives == "pixels"
     assert pipeline(picture, rng()) is picture
+
+
+def test_geometry_is_what_stands_before_normalising(picture):
+    steps = [ResizeImage(40), CropImage(32), NormalizeImage(), ToCHWImage()]
+    geometry = Pipeline(steps).geometry()
+    assert geometry.transforms == tuple(steps[:2])
+    assert geometry.gives == "pixels"
+    moved = geometry(picture, rng())
+    assert (moved.shape, moved.dtype) == ((32, 32, 3), np.uint8)
+    rest = Pipeline(steps[2:3])(moved, rng()).transpose(2, 0, 1)
+    np.testing.assert_array_equal(Pipeline(steps)(picture, rng()), rest)
+    assert Pipeline(steps[2:]).geometry().transforms == ()
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([ResizeImage(224), NormalizeImage()], (224, 224)),
+        ([ResizeImage([64, 32])], (64, 32)),
+        ([ResizeImage(resize_short=50), CropImage(32)], (67, 50)),
+        ([CropImage(32), ResizeImage(224)], None),  # what is cut out depends on every pixel
+        ([NormalizeImage()], None),
+        ([], None),
+    ],
+)
+def test_the_target_is_the_size_of_a_resize_that_comes_first(steps, expected):
+    target = Pipeline(steps).target()
+    assert (None if target is None else target(400, 300)) == expected
+    if target is not None:
+        resized = steps[0](np.zeros((300, 400, 3), np.uint8), rng())
+        assert resized.shape[1::-1] == expected

@@ -91,14 +91,58 @@ def test_an_official_model_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -
         create_model("PP-ShiTuV2_rec")
 
 
-def test_mixed_files_of_two_exports_are_noticed(exported: ExportReport, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        ("inference.pdiparams", "paddle"),
+        ("inference.json", "paddle"),
+        ("features.onnx", "openvino"),
+        ("features.onnx", "auto"),
+    ],
+)
+def test_mixed_files_of_two_exports_are_noticed(
+    exported: ExportReport, tmp_path: Path, name: str, engine: str
+) -> None:
     folder = tmp_path / "model"
     shutil.copytree(exported.directory, folder)
-    parameters = np.fromfile(folder / "inference.pdiparams", np.uint8)
-    parameters[-1] ^= 1
-    parameters.tofile(folder / "inference.pdiparams")
+    content = np.fromfile(folder / name, np.uint8)
+    content[-1] ^= 1
+    content.tofile(folder / name)
     with pytest.raises(ModelError, match="files of two exports are mixed"):
-        create_model(folder, device="cpu")
+        create_model(folder, device="cpu", engine=engine)
+
+
+def test_files_that_the_engine_does_not_open_are_not_read(
+    exported: ExportReport, pictures: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(exported.directory, folder)
+    (folder / "inference.pdiparams").write_bytes(b"another")
+    (result,) = create_model(folder, device="cpu", engine="onnxruntime").predict(pictures[0])
+    assert result["feature"].shape == (64,)
+    (folder / "features.onnx").write_bytes(b"another")
+    shutil.copy(exported.directory / "inference.pdiparams", folder)
+    (result,) = create_model(folder, device="cpu", engine="paddle").predict(pictures[0])
+    assert result["feature"].shape == (64,)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_every_engine_gives_the_features_of_paddle(
+    exported: ExportReport, pictures: list[Path], engine: str
+) -> None:
+    features = [
+        np.stack(
+            [
+                result["feature"]
+                for result in create_model(
+                    exported.directory, device="cpu", engine=name, threads=1
+                ).predict(pictures, batch_size=3)
+            ]
+        )
+        for name in ("paddle", engine)
+    ]
+    np.testing.assert_allclose(features[1], features[0], atol=1e-5)
+    assert np.abs(features[0] - features[0][::-1]).max() > 1e-2  # they can be told apart
 
 
 @pytest.mark.parametrize(

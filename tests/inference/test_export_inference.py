@@ -1,4 +1,5 @@
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 import yaml
 
 from toolkit.errors import ModelError
+from toolkit.fingerprint import fingerprint_file
 from toolkit.inference import export
+from toolkit.inference.engines.engine import ENGINES
 from toolkit.inference.engines.network import NetworkEngine
 from toolkit.inference.engines.paddle import PaddleEngine
 from toolkit.inference.export import ExportReport, export_inference
@@ -33,7 +36,9 @@ def test_the_graph_gives_the_feature_before_it_is_normalised(
 
 def test_the_files_say_what_they_are(exported: ExportReport, side: int) -> None:
     assert sorted(file.name for file in exported.directory.iterdir()) == [
+        "features.onnx",
         "inference.json",
+        "inference.onnx",
         "inference.pdiparams",
         "inference.yml",
     ]
@@ -42,6 +47,12 @@ def test_the_files_say_what_they_are(exported: ExportReport, side: int) -> None:
     assert document["Toolkit"]["dimension"] == exported.dimension == 64
     assert document["Toolkit"]["image_size"] == [side, side]
     assert document["Toolkit"]["weights"] == exported.weights
+    graphs = [name for name in exported.files if name != "inference.yml"]
+    assert document["Toolkit"]["files"] == {
+        name: fingerprint_file(exported.directory / name) for name in graphs
+    }
+    assert set(graphs) == set(exported.files) - {"inference.yml"}
+    assert set(exported.cosines) == {"paddle", "onnxruntime", "openvino"}
     assert json.loads((exported.directory / "inference.json").read_text())
     assert exported.lowest_cosine > 1 - 1e-5
 
@@ -70,32 +81,46 @@ def test_the_training_network_is_untouched(
 def test_other_files_stay_and_stale_graphs_go(
     one_convolution: Recognizer, steps: list, tmp_path: Path
 ) -> None:
-    for name in ("config.yaml", "inference.pdmodel", "inference.yml"):
+    stale = ("inference.pdmodel", "inference.onnx", "features.onnx", "features.int8.onnx")
+    for name in ("config.yaml", "inference.yml", *stale):
         (tmp_path / name).write_text("old")
     report = export_inference(
-        one_convolution, tmp_path, model_name="x", image_size=(48, 32), transform_ops=steps
+        one_convolution,
+        tmp_path,
+        model_name="x",
+        image_size=(48, 32),
+        transform_ops=steps,
+        onnx=False,
     )
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"config.yaml", "inference.json", "inference.pdiparams", "inference.yml"}
+    assert set(report.files) == names - {"config.yaml"}
     assert report.image_size == (48, 32)
     assert "old" not in (tmp_path / "inference.yml").read_text()
 
 
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("name", ["paddle", "onnxruntime", "openvino"])
 def test_a_graph_that_computes_something_else_is_not_written(
+    name: str,
+    size: int,
     one_convolution: Recognizer,
     steps: list,
     side: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Wrong(PaddleEngine):
-        def run(self, images: np.ndarray) -> np.ndarray:
-            features = super().run(images)
-            features[-1] = features[-1][::-1]
-            return features
+    engine = ENGINES.get(name)
+    run = engine.run
 
-    monkeypatch.setattr(export, "PaddleEngine", Wrong)
-    with pytest.raises(ModelError, match="does not compute what the network does"):
+    def wrong(self: object, images: np.ndarray) -> np.ndarray:
+        features = run(self, images)
+        if len(images) == size:
+            features[-1] = features[-1][::-1]
+        return features
+
+    monkeypatch.setattr(engine, "run", wrong)
+    with pytest.raises(ModelError, match=f"engine {name}, the lowest cosine"):
         export_inference(
             one_convolution, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
         )
@@ -111,6 +136,54 @@ def test_a_network_of_nan_is_refused(
             one_convolution, tmp_path, model_name="x", image_size=(side, side), transform_ops=steps
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_without_paddle2onnx_the_export_says_so(
+    one_convolution: Recognizer,
+    steps: list,
+    side: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(export, "is_installed", lambda _: False)
+    options = {"model_name": "x", "image_size": (side, side), "transform_ops": steps}
+    with caplog.at_level(logging.INFO, logger="toolkit"):
+        report = export_inference(one_convolution, tmp_path, **options)
+    assert "paddle2onnx is not installed" in caplog.text
+    assert report.files == ("inference.json", "inference.pdiparams", "inference.yml")
+
+
+def test_a_graph_that_cannot_be_converted(
+    one_convolution: Recognizer,
+    steps: list,
+    side: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(_: Path, folder: Path, *__: object) -> None:
+        (folder / "inference.onnx").write_bytes(b"half")
+        raise ModelError("no such operator")
+
+    monkeypatch.setattr(export, "write_onnx_files", refuse)
+    options = {"model_name": "x", "image_size": (side, side), "transform_ops": steps}
+    with pytest.raises(ModelError, match="no such operator"):
+        export_inference(one_convolution, tmp_path, **options, onnx=True)
+    assert not list(tmp_path.iterdir())
+    report = export_inference(one_convolution, tmp_path, **options)
+    assert "no ONNX files. no such operator" in caplog.text
+    assert report.files == ("inference.json", "inference.pdiparams", "inference.yml")
+    assert set(report.cosines) == {"paddle"}
+
+
+def test_an_export_says_nothing_on_standard_output(
+    one_convolution: Recognizer, steps: list, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    export_inference(
+        one_convolution, tmp_path, model_name="x", image_size=(48, 32), transform_ops=steps
+    )
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.slow

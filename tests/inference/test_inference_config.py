@@ -100,6 +100,10 @@ def test_a_fingerprint_of_digits_stays_text(steps: list[dict[str, Any]], tmp_pat
         ("- ResizeImage", "- RandCropImage", "Unknown step 'RandCropImage'"),
         ("size: [224, 224]", "size: [1, 2, 3]", "size"),
         ("size: [224, 224]", "size: large", "size"),
+        ("size: [224, 224]", "size: 0", "size"),
+        ("size: [224, 224]", "size: [224, -1]", "size"),
+        ("size: [224, 224]", "size: 224\n      sizes: 3", "sizes"),
+        ("mean: [0.485, 0.456, 0.406]", "mean: [a, 0.456, 0.406]", "mean"),
         ("interpolation: bilinear", "interpolation: lanczos", "interpolation"),
         ("1.0/255.0", "__import__('os')", 'scale is "__import__'),
         ("1.0/255.0", "1/0", "scale is '1/0'"),
@@ -160,3 +164,23 @@ def test_a_resize_can_be_made_bilinear_whatever_the_file_says(tmp_path: Path) ->
         given[name] = with_bilinear_resize(pipeline)(pixels, np.random.default_rng(0))
         assert pipeline.describe()[0]["ResizeImage"]["interpolation"] == name
     np.testing.assert_array_equal(given["bicubic"], given["bilinear"])
+
+
+@pytest.mark.parametrize("size", [16, [40, 20], "16", 16.0, [40.0, "20"]])
+def test_a_size_is_read_in_every_form_that_the_schema_converts(tmp_path: Path, size: Any) -> None:
+    pipeline = read_inference_config(_write(tmp_path, size=size)).pipeline
+    image = pipeline(np.zeros((9, 9, 3), np.uint8), np.random.default_rng(0))
+    assert image.shape == ((3, 20, 40) if isinstance(size, list) else (3, 16, 16))
+
+
+def test_the_files_and_the_precision_are_read(tmp_path: Path) -> None:
+    document = yaml.safe_load(OFFICIAL)
+    document["Toolkit"] = {"weights": "0123", "files": {"features.onnx": "4567"}}
+    (tmp_path / "inference.yml").write_text(yaml.safe_dump(document))
+    config = read_inference_config(tmp_path)
+    assert config.files == {"features.onnx": "4567", "inference.pdiparams": "0123"}
+    assert config.precision == "fp32"
+    document["Toolkit"] = {"precision": "int8"}
+    (tmp_path / "inference.yml").write_text(yaml.safe_dump(document))
+    config = read_inference_config(tmp_path)
+    assert (dict(config.files), config.precision, config.weights) == ({}, "int8", None)

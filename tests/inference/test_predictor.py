@@ -11,10 +11,12 @@ from PIL import Image
 from toolkit.errors import DatasetError, FetchError
 from toolkit.inference.directory import open_predictor
 from toolkit.inference.engines.network import NetworkEngine
+from toolkit.inference.engines.paddle import PaddleEngine
 from toolkit.inference.export import ExportReport, export_inference
 from toolkit.inference.predictor import Predictor
 from toolkit.inference.result import FeatureResult
 from toolkit.models.recognizer import Recognizer
+from toolkit.runtime import Device
 
 
 def _features(results: Iterator[FeatureResult]) -> np.ndarray:
@@ -96,8 +98,9 @@ def test_addresses_are_fetched(exported: ExportReport, pictures: list[Path]) -> 
             return pictures[0].read_bytes()
         raise FetchError(f"{url} cannot be fetched: no network.")
 
-    base = open_predictor(exported.directory, device="cpu", threads=1)
-    predictor = Predictor("x", base.pipeline, base._engine, fetch=fetch)
+    base = open_predictor(exported.directory, device="cpu", engine="paddle", threads=1)
+    engine = PaddleEngine(exported.directory, Device("cpu"), threads=1)
+    predictor = Predictor("x", base.pipeline, engine, fetch=fetch)
     good, bad = predictor.predict(["http://h/a.png", "http://h/b.png"])
     assert good.input_path == "http://h/a.png"
     np.testing.assert_allclose(good.feature, _features(base.predict(pictures[0]))[0], atol=1e-6)
@@ -118,7 +121,9 @@ def test_mistakes_are_exceptions_at_the_call(predictor: Predictor, tmp_path: Pat
     with pytest.raises(DatasetError, match="no picture"):
         predictor.predict(tmp_path)
     with pytest.raises(ValueError, match="batch_size is 0"):
-        Predictor("x", predictor.pipeline, predictor._engine, batch_size=0)
+        Predictor("x", predictor.pipeline, _Constant(), batch_size=0)
+    with pytest.raises(ValueError, match="decode is 'quick'; it must be 'fast' or 'exact'"):
+        Predictor("x", predictor.pipeline, _Constant(), decode="quick")
 
 
 def test_a_wrong_type_in_an_iterator_comes_after_what_was_before_it(
@@ -170,11 +175,28 @@ def test_the_well_known_loop_loses_nothing(
 class _Constant:
     """An engine whose features are known."""
 
+    takes = "tensor"
+
     def __init__(self, *rows: list[float]) -> None:
         self.rows = rows
 
     def run(self, images: np.ndarray) -> np.ndarray:
         return np.array(self.rows[: len(images)], dtype=np.float32)
+
+    def streams(self) -> list:
+        return [self.run]
+
+
+class _Corner:
+    """An engine whose feature is (1, the red of the first pixel that it is given)."""
+
+    takes = "pixels"
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        return np.stack([np.ones(len(images)), images[:, 0, 0, 0]], axis=1)
+
+    def streams(self) -> list:
+        return [self.run]
 
 
 def test_a_feature_of_zeros_stays_zeros_and_nan_is_an_error(predictor: Predictor) -> None:
@@ -197,3 +219,36 @@ def test_a_black_picture_and_zero_weights_give_no_nan(
     (result,) = model.predict(np.zeros((8, 8, 3), np.uint8))
     np.testing.assert_array_equal(result.feature, np.zeros(8))
     assert "NaN" not in result.save_to_json(tmp_path / "res.json").read_text()
+
+
+@pytest.mark.parametrize("form", ["path", "folder", "bytes", "address", "list", "iterator"])
+def test_fast_decoding_shrinks_large_photographs_and_leaves_others_alone(
+    predictor: Predictor, tmp_path: Path, form: str
+) -> None:
+    """The network asks for 32 pixels a side: 512 are 16 times that, 127 are not four times."""
+    stripes = np.zeros((512, 512, 3), np.uint8)
+    stripes[:, ::8] = 255
+    found = {}
+    for side in (512, 127):
+        file = tmp_path / str(side) / "a.jpg"
+        file.parent.mkdir()
+        Image.fromarray(stripes[:side, :side]).save(file, quality=95)
+        data = file.read_bytes()
+        for decode in ("fast", "exact"):
+            given = {"path": file, "folder": file.parent, "bytes": data, "address": "http://h/a"}
+            given |= {"list": [file], "iterator": iter([file])}
+            model = Predictor(
+                "x", predictor.pipeline, _Corner(), decode=decode, fetch=lambda _, data=data: data
+            )
+            (result,) = model.predict(given[form])
+            found[side, decode] = round(result.feature[1] / result.feature[0])
+    large = tmp_path / "512" / "a.jpg"
+    assert found[512, "exact"] == _red_of_the_corner(large, 1)
+    assert found[512, "fast"] == _red_of_the_corner(large, 8) != found[512, "exact"]
+    assert found[127, "fast"] == found[127, "exact"]
+
+
+def _red_of_the_corner(file: Path, divisor: int) -> int:
+    with Image.open(file) as image:
+        image.draft(None, (image.width // divisor, image.height // divisor))
+        return int(cv2.resize(np.asarray(image), (32, 32))[0, 0, 0])

@@ -3,26 +3,28 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from toolkit.build.transforms import build_pipeline, image_size
 from toolkit.config.schema import Config
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.evaluation.trial import Embed
-from toolkit.inference.directory import read_checked_config
+from toolkit.inference.directory import open_checked
 from toolkit.inference.embed import EmbeddedPaths, embed_paths
-from toolkit.inference.engines.engine import open_engine
+from toolkit.inference.engines.devices import machine_device
+from toolkit.inference.engines.engine import Engine, open_engine
 from toolkit.inference.engines.network import NetworkEngine
 from toolkit.inference.export import ExportReport, export_inference
-from toolkit.inference.preprocess import INFERENCE_FILE, inference_document
+from toolkit.inference.preprocess import (
+    INFERENCE_FILE,
+    inference_document,
+    read_inference_config,
+)
 from toolkit.models.recognizer import Recognizer
-from toolkit.runtime import cores_allowed, resolve_device
+from toolkit.runtime import cores_allowed
 
 
 def build_embedder(config: Config, model: Recognizer) -> Embed:
     """Returns paths -> features of the network as it stands when it is called."""
-    return _embedder(config, NetworkEngine(model).run, build_pipeline(config.Data.eval_transforms))
+    return _embedder(config, NetworkEngine(model), build_pipeline(config.Data.eval_transforms))
 
 
 def build_export_embedder(config: Config, directory: Path) -> Embed:
@@ -33,25 +35,24 @@ def build_export_embedder(config: Config, directory: Path) -> Embed:
     Raises:
         ModelError: the model is not complete or cannot be read.
     """
-    device = resolve_device(config.Global.device)
-    engine = open_engine("paddle", directory, device, cores_allowed())
+    device, engine, threads = config.Global.device, config.Evaluate.engine, cores_allowed()
     if (directory / INFERENCE_FILE).is_file():
-        pipeline = read_checked_config(directory).pipeline
-    else:
-        pipeline = build_pipeline(config.Data.eval_transforms)
-    return _embedder(config, engine.run, pipeline)
+        written = read_inference_config(directory)
+        opened = open_checked(directory, written, engine=engine, device=device, threads=threads)
+        return _embedder(config, opened, written.pipeline)
+    opened = open_engine(engine, directory, machine_device(device), threads)
+    return _embedder(config, opened, build_pipeline(config.Data.eval_transforms))
 
 
-def _embedder(
-    config: Config, run: Callable[[NDArray[np.float32]], NDArray[np.float32]], pipeline: Pipeline
-) -> Embed:
+def _embedder(config: Config, engine: Engine, pipeline: Pipeline) -> Embed:
     def embed(paths: list[Path]) -> EmbeddedPaths:
         return embed_paths(
-            run,
+            engine,
             paths,
             pipeline,
             batch_size=config.Evaluate.batch_size,
             workers=cores_allowed(),
+            decode=config.Evaluate.decode,
         )
 
     return embed
@@ -77,6 +78,7 @@ def build_exporter(config: Config, model: Recognizer) -> Callable[[Path], Export
             model_name=config.Global.model,
             image_size=size,
             transform_ops=steps,
+            onnx=config.Export.onnx,
         )
 
     return export

@@ -1,39 +1,31 @@
 """From a card to the folder of its inference model, ready to open."""
 
-import logging
 from pathlib import Path
 
-import yaml
-
-from toolkit.build.embedding import build_exporter
-from toolkit.build.model import build_recognizer, kept_weights, load_pretrained, local_weights
 from toolkit.cards.card import Card
-from toolkit.config.schema import Config
-from toolkit.errors import FetchError, ModelError
+from toolkit.errors import ModelError
 from toolkit.fetch.lock import locked
-from toolkit.fetch.options import FetchOptions, ways_out
+from toolkit.fetch.options import FetchOptions
 from toolkit.fetch.record import check_record, keep_record
-from toolkit.inference.official import OWN_FOLDER, official_model
+from toolkit.inference.converted import converted_folder
+from toolkit.inference.official import official_model
 from toolkit.inference.preprocess import INFERENCE_FILE
-from toolkit.models.recognizer import Recognizer
-from toolkit.storage import atomic_directory
-
-_LOG = logging.getLogger(__name__)
 
 
-def card_config(card: Card) -> Config:
-    """Returns the recipe of a card as a configuration."""
-    recipe = yaml.safe_load(card.recipe)
-    return Config.model_validate({"Global": {"model": card.name}, **recipe})
+def opened_model(card: Card, options: FetchOptions, *, engine: str, device: str) -> Path:
+    """Returns the folder of a model's export for an engine, with ONNX files if it needs them.
 
+    Args:
+        card: the model.
+        options: cache, mirror, and whether to verify.
+        engine: a name of ``ENGINES``, or ``auto``.
+        device: ``auto | cpu | gpu | gpu:0``.
 
-def embedding_network(card: Card, config: Config) -> Recognizer:
-    """Builds the network that gives the card's embedding, with random weights.
-
-    A backbone's embedding is its feature; the neck of its recipe is for training.
+    Raises:
+        ToolkitError: see `model_folder` and `converted_folder`.
     """
-    network = build_recognizer(config.Arch, num_classes=None)
-    return Recognizer(network.backbone) if card.kind == "backbone" else network
+    folder = model_folder(card, options)
+    return converted_folder(folder, options.cache / "onnx_models", engine=engine, device=device)
 
 
 def model_folder(card: Card, options: FetchOptions) -> Path:
@@ -62,30 +54,9 @@ def model_folder(card: Card, options: FetchOptions) -> Path:
         )
     with locked(folder):
         if not (folder / INFERENCE_FILE).is_file():
-            _export(card, _published_weights(card, url, options), folder)
+            # It stands on Paddle; whoever opens what is here already needs none.
+            from toolkit.build.card_network import export_published
+
+            export_published(card, url, folder, options)
             keep_record(folder, url)
     return folder
-
-
-def _published_weights(card: Card, url: str, options: FetchOptions) -> Path:
-    """Returns the weights of a backbone, downloaded if need be."""
-    kept = kept_weights(url, options)
-    try:
-        return local_weights(url, options)
-    except FetchError as error:
-        if kept.is_file():  # there, and not what it was
-            raise
-        raise FetchError(
-            f"The weights of {card.name!r} are not on this machine (looked for {str(kept)!r}) and "
-            f"cannot be downloaded. {error.reason}",
-            ways_out(OWN_FOLDER, f"put the file from {url} at {str(kept)!r} by hand"),
-        ) from error
-
-
-def _export(card: Card, weights: Path, folder: Path) -> None:
-    config = card_config(card)
-    network = embedding_network(card, config)
-    load_pretrained(network, weights)
-    _LOG.info("Exporting %s to %s, once.", card.name, folder)
-    with atomic_directory(folder) as temporary:
-        build_exporter(config, network)(temporary)

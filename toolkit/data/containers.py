@@ -77,7 +77,8 @@ def _lacks_end_of_image(data: bytes) -> bool:
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker == 0xDA:  # SOS; inside a scan the bytes FF D9 can only be the marker
-            return data.find(b"\xff\xd9", position) < 0
+            # From the end, where it stands in a whole file: 12 megapixels would take 3 ms.
+            return data.rfind(b"\xff\xd9", position) < 0
         is_fill = marker == 0xFF
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         position += 1 if is_fill else 2 + length

@@ -52,6 +52,11 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def swaps_sides(orientation: int) -> bool:
+    """Says whether turning a picture upright makes its stored rows columns."""
+    return orientation in (5, 6, 7, 8)
+
+
 def orient(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turns stored pixels [h, w, ...] upright.
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from toolkit.data.decode import DecodeError, decode, read_rgb, rgb_from_pil
+from toolkit.data.jpeg import Target
 from toolkit.data.manifest import find_images
 from toolkit.errors import DatasetError, FetchError, ImageError
 
@@ -48,7 +49,7 @@ class Source:
     load: Callable[[], NDArray[np.uint8]]
 
 
-def open_sources(items: object, *, fetch: Fetch) -> Iterator[Source]:
+def open_sources(items: object, *, fetch: Fetch, target: Target | None = None) -> Iterator[Source]:
     """Turns any kind of input into a stream of pictures.
 
     Args:
@@ -57,6 +58,7 @@ def open_sources(items: object, *, fetch: Fetch) -> Iterator[Source]:
             [h, w] grey, [h, w, 3] BGR, [h, w, 4] BGRA), a PIL image, the bytes of an image file, or
             a list, tuple or iterator of these. An iterator is asked for one item at a time.
         fetch: loads an address.
+        target: what the pictures will be resized to; see `toolkit.data.decode.decode`.
 
     Returns:
         The stream. What is wrong with one picture, or one item of several, is raised by its `load`.
@@ -68,17 +70,17 @@ def open_sources(items: object, *, fetch: Fetch) -> Iterator[Source]:
     if isinstance(items, Sequence) and not isinstance(items, (str, bytes, bytearray, memoryview)):
         for number, item in enumerate(items):
             _checked(item, f"item {number}")
-        return _stream(items, fetch)
+        return _stream(items, fetch, target)
     if isinstance(items, Iterator) and not isinstance(items, IOBase):
-        return _stream(items, fetch)
-    return iter(_open_item(_checked(items, "the input"), fetch))
+        return _stream(items, fetch, target)
+    return iter(_open_item(_checked(items, "the input"), fetch, target))
 
 
-def _stream(items: Iterable[object], fetch: Fetch) -> Iterator[Source]:
+def _stream(items: Iterable[object], fetch: Fetch, target: Target | None) -> Iterator[Source]:
     for number, item in enumerate(items):
         picture = _checked(item, f"item {number}")
         try:
-            sources = _open_item(picture, fetch)
+            sources = _open_item(picture, fetch, target)
         except DatasetError as error:
             sources = [Source(str(item), partial(_fail, str(error)))]
         yield from sources
@@ -113,22 +115,22 @@ def _has_image_shape(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
 
 
-def _open_item(item: Picture, fetch: Fetch) -> list[Source]:
+def _open_item(item: Picture, fetch: Fetch, target: Target | None) -> list[Source]:
     """Returns the sources of an item whose type has been checked: one, or those of a folder."""
     if isinstance(item, np.ndarray):
         return [Source(None, partial(_from_array, item))]
     if isinstance(item, Image.Image):
         return [Source(getattr(item, "filename", "") or None, partial(_from_pil, item))]
     if isinstance(item, (bytes, bytearray, memoryview)):
-        return [Source(None, partial(_from_bytes, item))]
+        return [Source(None, partial(_from_bytes, item, target))]
     if isinstance(item, str) and (address := _ADDRESS.match(item)):
         if address[1].lower() in ("http", "https"):
-            return [Source(item, partial(_from_address, item, fetch))]
+            return [Source(item, partial(_from_address, item, fetch, target))]
         raise DatasetError(f"{item}: only http:// and https:// addresses can be read.")
-    return _open_path(os.fspath(item))
+    return _open_path(os.fspath(item), target)
 
 
-def _open_path(text: str) -> list[Source]:
+def _open_path(text: str, target: Target | None) -> list[Source]:
     path = Path(text)
     try:
         is_folder, exists = path.is_dir(), path.exists()
@@ -138,23 +140,23 @@ def _open_path(text: str) -> list[Source]:
         found = find_images(path)
         if not found:
             raise DatasetError(f"{text}: there is no picture in this folder or below it.")
-        return [Source(str(file), partial(read_rgb, file)) for file in found]
+        return [Source(str(file), partial(read_rgb, file, target=target)) for file in found]
     if not text or not (exists or path.suffix):
         raise DatasetError(f"{text!r}: there is no such file or folder.")
-    return [Source(text, partial(read_rgb, path))]
+    return [Source(text, partial(read_rgb, path, target=target))]
 
 
-def _from_address(address: str, fetch: Fetch) -> NDArray[np.uint8]:
+def _from_address(address: str, fetch: Fetch, target: Target | None) -> NDArray[np.uint8]:
     try:
-        return decode(fetch(address)).pixels
+        return decode(fetch(address), target=target).pixels
     except FetchError as error:
         raise ImageError(str(error)) from error
     except DecodeError as error:
         raise DecodeError(f"{address}: {error}", error.kind) from error
 
 
-def _from_bytes(data: bytes | bytearray | memoryview) -> NDArray[np.uint8]:
-    return decode(bytes(data)).pixels
+def _from_bytes(data: bytes | bytearray | memoryview, target: Target | None) -> NDArray[np.uint8]:
+    return decode(bytes(data), target=target).pixels
 
 
 def _from_pil(image: Image.Image) -> NDArray[np.uint8]:

@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Literal
 
-from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.cards.weight_sources import EXPORT_PLACES
 from toolkit.errors import ModelError
 from toolkit.fingerprint import fingerprint_file
-from toolkit.inference.engines.engine import open_engine
+from toolkit.inference.engines.devices import machine_device
+from toolkit.inference.engines.engine import (
+    AUTO,
+    Engine,
+    choose_engine,
+    files_of_engine,
+    open_engine,
+)
 from toolkit.inference.predictor import Predictor
 from toolkit.inference.preprocess import (
     INFERENCE_FILE,
@@ -15,7 +21,7 @@ from toolkit.inference.preprocess import (
     read_inference_config,
     with_bilinear_resize,
 )
-from toolkit.runtime import cores_allowed, resolve_device
+from toolkit.runtime import cores_allowed
 
 
 def find_export(directory: Path) -> Path:
@@ -40,15 +46,16 @@ def find_export(directory: Path) -> Path:
     )
 
 
-def open_predictor(
+def open_predictor(  # noqa: PLR0913 - the options of create_model, by keyword
     directory: Path,
     *,
     model_name: str | None = None,
     device: str = "auto",
-    engine: str = "paddle",
+    engine: str = "auto",
     batch_size: int = 1,
     threads: int | None = None,
     resize: Literal["as_trained", "bilinear"] = "as_trained",
+    decode: Literal["fast", "exact"] = "fast",
 ) -> Predictor:
     """Opens an exported model.
 
@@ -56,18 +63,19 @@ def open_predictor(
         directory: the export, or the output folder of a training run.
         model_name: what the model should be called; None takes any.
         device: ``auto | cpu | gpu | gpu:0``; a GPU that is not there means the CPU.
-        engine: what runs the graph; a name of ``ENGINES``.
+        engine: what runs the graph; a name of ``ENGINES``, or ``auto`` for the fastest installed.
         batch_size: pictures a forward pass where `predict` is not told otherwise.
         threads: CPU threads; None takes all the cores allowed.
         resize: ``as_trained`` is what ``inference.yml`` says; ``bilinear`` is what PaddleX does
             with any model.
+        decode: see `Predictor`.
 
     Raises:
         ModelError: it is not there, not complete, or another model.
         DeviceError: the device is malformed.
         ConfigError: there is no such engine.
-        ExtraError: PaddlePaddle is not installed.
-        ValueError: `batch_size` or `threads` is below 1, or `resize` is none of the two.
+        ExtraError: the engine's package is not installed.
+        ValueError: `batch_size` or `threads` is below 1, or `resize` or `decode` is no choice.
     """
     if resize not in ("as_trained", "bilinear"):
         raise ValueError(f"resize is {resize!r}; it must be 'as_trained' or 'bilinear'.")
@@ -75,7 +83,7 @@ def open_predictor(
     if threads < 1:
         raise ValueError(f"threads is {threads}; it must be 1 or more.")
     export = find_export(directory)
-    config = read_checked_config(export)
+    config = read_inference_config(export)
     if model_name is not None and model_name != config.model_name:
         raise ModelError(
             f"The model in {str(export)!r} is {config.model_name!r}, not {model_name!r}. Ask for "
@@ -85,26 +93,42 @@ def open_predictor(
     return Predictor(
         config.model_name,
         pipeline,
-        open_engine(engine, export, resolve_device(device), threads),
+        open_checked(export, config, engine=engine, device=device, threads=threads),
         batch_size=batch_size,
-        workers=cores_allowed(),
+        workers=threads,
+        decode=decode,
     )
 
 
-def read_checked_config(export: Path) -> InferenceConfig:
-    """Reads ``inference.yml`` and checks that the parameters beside it are the ones it means.
+def open_checked(
+    export: Path, config: InferenceConfig, *, engine: str, device: str, threads: int
+) -> Engine:
+    """Opens an exported model after a look at whether its files belong together.
+
+    Only the files that the engine opens are read.
+
+    Args:
+        export: the folder.
+        config: what its ``inference.yml`` says.
+        engine: a name of ``ENGINES``, or ``auto``.
+        device: ``auto | cpu | gpu | gpu:0``.
+        threads: CPU threads.
 
     Raises:
-        ModelError: it is missing or not what it should be, or belongs to other parameters.
+        ModelError: a file is missing, damaged, or of another export.
+        DeviceError: the device is malformed.
+        ConfigError: there is no such engine.
+        ExtraError: the engine's package is not installed.
     """
-    config = read_inference_config(export)
-    file = export / PARAMETER_FILE
-    if config.weights is None or not file.is_file():  # the engine will say what is missing
-        return config
-    found = fingerprint_file(file)
-    if found != config.weights:
-        raise ModelError(
-            f"{file} has the fingerprint {found} and {INFERENCE_FILE} was written for "
-            f"{config.weights}: files of two exports are mixed. Export the model again."
-        )
-    return config
+    found = machine_device(device)
+    name = choose_engine(export, found, config.precision) if engine == AUTO else engine
+    for file in files_of_engine(name, config.precision):
+        expected = config.files.get(file)
+        if expected is None or not (export / file).is_file():
+            continue  # the engine will say what is missing
+        if (fingerprint := fingerprint_file(export / file)) != expected:
+            raise ModelError(
+                f"{export / file} has the fingerprint {fingerprint} and {INFERENCE_FILE} was "
+                f"written for {expected}: files of two exports are mixed. Export the model again."
+            )
+    return open_engine(name, export, found, threads, config.precision)

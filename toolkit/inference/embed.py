@@ -1,19 +1,20 @@
 """Embeddings of many pictures for evaluation: nothing is dropped silently, nothing reordered."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.decode import read_rgb
+from toolkit.data.sources import Source
 from toolkit.data.transforms.pipeline import Pipeline
-from toolkit.errors import ImageError
-from toolkit.inference.read_ahead import prepared_batches
-from toolkit.inference.unit_vectors import unit_vectors
+from toolkit.inference.engines.engine import Engine
+from toolkit.inference.pipeline import FeaturePipeline
 from toolkit.runtime import Progress
 
 _LOG = logging.getLogger(__name__)
@@ -48,56 +49,49 @@ class EmbeddedPaths:
 
 
 def embed_paths(
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    engine: Engine,
     paths: Sequence[Path],
     pipeline: Pipeline,
     *,
     batch_size: int,
     workers: int,
     title: str = "embed",
+    decode: Literal["fast", "exact"] = "exact",
 ) -> EmbeddedPaths:
-    """Reads, prepares and embeds pictures; threads prepare the next batches meanwhile.
+    """Reads, prepares and embeds pictures; see `toolkit.inference.pipeline`.
 
     Args:
-        run: images [b, 3, h, w] to features [b, d]; `Engine.run` of any engine.
+        engine: runs the network.
         paths: the files.
         pipeline: RGB pixels to tensor; without chance.
         batch_size: pictures a forward pass.
-        workers: threads, 1 or more.
+        workers: threads that prepare pictures where the engine has one stream, 1 or more.
         title: for the progress bar.
+        decode: see `toolkit.inference.predictor.Predictor`.
 
     Returns:
         Vectors and failures; [0, 0] vectors when no picture could be read.
     """
-    batches = prepared_batches(
-        list(enumerate(paths)), partial(_prepare, pipeline), batch_size=batch_size, workers=workers
-    )
-    vectors: list[NDArray[np.float32]] = []
+    target = pipeline.target() if decode == "fast" else None
+    sources = (Source(str(path), partial(read_rgb, path, target=target)) for path in paths)
+    vectors = np.empty((0, 0), dtype=np.float32)
     rows: list[int] = []
     failures: list[Failure] = []
+    outcomes = FeaturePipeline(engine, pipeline, workers=workers).features(sources, batch_size)
     with Progress(title, len(paths)) as progress:
-        for batch in batches:
-            ready = [item for item in batch if not isinstance(item, Failure)]
-            failures += [item for item in batch if isinstance(item, Failure)]
-            if ready:
-                rows += [row for row, _ in ready]
-                vectors.append(unit_vectors(run(np.stack([image for _, image in ready]))))
-            progress.advance(len(batch))
+        for row, outcome in enumerate(outcomes):
+            if outcome.feature is None:
+                failures.append(Failure(row, _explain(paths[row], str(outcome.error))))
+            else:
+                if not rows:  # one block, for a list of them would need the memory twice
+                    vectors = np.empty((len(paths), len(outcome.feature)), dtype=np.float32)
+                vectors[len(rows)] = outcome.feature
+                rows.append(row)
+            progress.advance()
     for failure in failures:
         _LOG.warning("No embedding: %s", failure.message)
-    return EmbeddedPaths(
-        np.concatenate(vectors) if vectors else np.empty((0, 0), dtype=np.float32),
-        np.array(rows, dtype=np.int64),
-        failures,
-    )
+    return EmbeddedPaths(vectors[: len(rows)], np.array(rows, dtype=np.int64), failures)
 
 
-def _prepare(
-    pipeline: Pipeline, numbered: tuple[int, Path]
-) -> tuple[int, NDArray[np.float32]] | Failure:
-    row, path = numbered
-    try:
-        return row, pipeline(read_rgb(path), np.random.default_rng(0))
-    except ImageError as error:
-        message = str(error)
-        return Failure(row, message if str(path) in message else f"{path}: {message}")
+def _explain(path: Path, message: str) -> str:
+    return message if str(path) in message else f"{path}: {message}"

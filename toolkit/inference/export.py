@@ -5,33 +5,44 @@ embeddings scales them to length 1.
 """
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import paddle
-from numpy.typing import NDArray
 from paddle import Tensor, nn
 
-from toolkit.cards.inference_weights import graph_parameters
+from toolkit.cards.inference_weights import PARAMETER_FILE, graph_parameters
+from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.errors import ModelError
 from toolkit.fingerprint import fingerprint_file
+from toolkit.inference.agreement import check_engines, check_images
+from toolkit.inference.engines.engine import is_installed
 from toolkit.inference.engines.network import NetworkEngine
-from toolkit.inference.engines.paddle import PaddleEngine
-from toolkit.inference.preprocess import INFERENCE_FILE, inference_document
-from toolkit.inference.unit_vectors import unit_vectors
+from toolkit.inference.engines.onnx_files import FEATURES_FILE, INTERCHANGE_FILE, features_name
+from toolkit.inference.onnx_export import write_onnx_files
+from toolkit.inference.preprocess import (
+    INFERENCE_FILE,
+    exported_pipeline,
+    inference_document,
+)
 from toolkit.models.recognizer import Recognizer
-from toolkit.runtime import Device, cores_allowed
 from toolkit.storage import write_text
 
-_GRAPH, _PARAMETERS = "inference.json", "inference.pdiparams"
-# Written by older Paddles under the same stem; readers would take the old graph for ours.
-_STALE = ("inference.pdmodel", "inference.pdiparams.info")
-_LOWEST_COSINE = 1 - 1e-5
-_CHECK_IMAGES = 3
+_LOG = logging.getLogger(__name__)
+_GRAPH = "inference.json"
+_ONNX_FILES = (INTERCHANGE_FILE, FEATURES_FILE)
+# What an older export left: written by older Paddles under the same stem, whose graph readers would
+# take for ours, or of a precision that this one has not.
+_STALE = (
+    *("inference.pdmodel", "inference.pdiparams.info"),
+    *_ONNX_FILES,
+    *(features_name(precision) for precision in ("fp16", "int8")),
+)
 
 
 @dataclass(frozen=True)
@@ -43,16 +54,23 @@ class ExportReport:
         model_name: the name that ``inference.yml`` gives.
         dimension: length of the feature.
         image_size: (height, width) of the input.
-        lowest_cosine: of the exported graph's features with the network's, over the check images.
         weights: fingerprint of the parameter file.
+        cosines: engine -> lowest cosine of its features with the network's, over the check images.
+        files: names of all files that were written.
     """
 
     directory: Path
     model_name: str
     dimension: int
     image_size: tuple[int, int]
-    lowest_cosine: float
     weights: str
+    cosines: Mapping[str, float]
+    files: tuple[str, ...]
+
+    @property
+    def lowest_cosine(self) -> float:
+        """That of the engine that differs most."""
+        return min(self.cosines.values())
 
 
 def export_inference(
@@ -63,8 +81,9 @@ def export_inference(
     image_size: tuple[int, int],
     transform_ops: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any] | None = None,
+    onnx: Literal["auto"] | bool = "auto",
 ) -> ExportReport:
-    """Writes ``inference.json``, ``inference.pdiparams`` and ``inference.yml``.
+    """Writes ``inference.json``, ``inference.pdiparams``, ``inference.yml`` and the ONNX files.
 
     The network that is given stays as it is: a copy without the head is fused and traced.
 
@@ -75,15 +94,19 @@ def export_inference(
         image_size: (height, width) of the input, in pixels.
         transform_ops: ``Pipeline.describe()`` of the evaluation transforms.
         facts: plain values to keep in ``inference.yml`` (fingerprint of the checkpoint, say).
+        onnx: whether ``inference.onnx`` and ``features.onnx`` are written; ``auto`` does where
+            paddle2onnx is installed and can convert the network.
 
     Raises:
-        ModelError: the transforms cannot be exported, the network gives no finite features, or the
-            exported graph does not compute what the network does.
+        ModelError: the transforms cannot be exported, the network gives no finite features, it
+            cannot be converted, or an engine does not compute what the network does.
+        ExtraError: `onnx` is True and paddle2onnx is not installed.
     """
+    steps = exported_pipeline(transform_ops)
     network = Recognizer(copy.deepcopy(model.backbone), copy.deepcopy(model.neck))
     network.eval()
-    images = _check_images(image_size)
-    expected = NetworkEngine(network).run(images)
+    images = check_images(image_size, steps)
+    expected = NetworkEngine(network).run(images.tensors)
     if not np.isfinite(expected).all():
         raise ModelError("The network gives values that are not finite; it cannot be exported.")
     network.re_parameterize()
@@ -91,19 +114,51 @@ def export_inference(
     with TemporaryDirectory(prefix=".export-", dir=directory) as temporary:
         staged = Path(temporary)
         _trace(network, staged, image_size)
-        weights = fingerprint_file(staged / _PARAMETERS)
+        _write_onnx(staged, steps, wanted=onnx)
+        files = fingerprints_of(staged)
         own = {
             **(facts or {}),
             "image_size": list(image_size),
             "dimension": network.out_features,
-            "weights": weights,
+            "weights": files[PARAMETER_FILE],
+            "files": files,
             "parameters": _parameter_names(network, staged),
         }
         document = inference_document(model_name, transform_ops, own)
         write_text(staged / INFERENCE_FILE, document)
-        lowest = _check(staged, images, expected)
-        _publish(staged, directory)
-    return ExportReport(directory, model_name, network.out_features, image_size, lowest, weights)
+        cosines = check_engines(staged, images, expected)
+        written = publish(staged, directory)
+    return ExportReport(
+        directory,
+        model_name,
+        network.out_features,
+        image_size,
+        files[PARAMETER_FILE],
+        cosines,
+        written,
+    )
+
+
+def fingerprints_of(folder: Path) -> dict[str, str]:
+    """Returns name -> fingerprint of every file in a folder."""
+    return {file.name: fingerprint_file(file) for file in sorted(folder.iterdir())}
+
+
+def _write_onnx(staged: Path, steps: Pipeline, *, wanted: Literal["auto"] | bool) -> None:
+    """Writes the ONNX files as they are asked for; ``auto`` never fails an export."""
+    if wanted is False:
+        return
+    if wanted == "auto" and not is_installed("paddle2onnx"):
+        _LOG.info("paddle2onnx is not installed: the export has no ONNX files.")
+        return
+    try:
+        write_onnx_files(staged, staged, steps)
+    except ModelError as error:
+        if wanted is True:
+            raise
+        _LOG.warning("The export has no ONNX files. %s", error)
+        for name in _ONNX_FILES:
+            (staged / name).unlink(missing_ok=True)
 
 
 class _Embedding(nn.Layer):
@@ -140,44 +195,18 @@ def _parameter_names(network: Recognizer, staged: Path) -> list[str]:
         ) from error
 
 
-def _check_images(image_size: tuple[int, int]) -> NDArray[np.float32]:
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((_CHECK_IMAGES, 3, *image_size), dtype=np.float32)
+def publish(staged: Path, directory: Path) -> tuple[str, ...]:
+    """Puts the files of an export in place, ``inference.yml`` last, and returns their names.
 
-
-def _check(staged: Path, images: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """Compares the exported graph with the network, as one batch and one by one.
-
-    Returns:
-        The lowest cosine.
-
-    Raises:
-        ModelError: it is too low.
+    One rename each: other files live in the folder, so it cannot be replaced as a whole. A process
+    killed in between leaves files that do not have the fingerprints in ``inference.yml``, which
+    readers notice.
     """
-    engine = PaddleEngine(staged, Device("cpu"), cores_allowed())
-    one_by_one = np.concatenate([engine.run(image[np.newaxis]) for image in images])
-    wanted = unit_vectors(expected).astype(np.float64)
-    lowest = 1.0
-    for features in (engine.run(images), one_by_one):
-        cosines = (unit_vectors(features) * wanted).sum(axis=1)
-        # A feature of zeros has no direction: it is right when both have none.
-        both_zero = ~features.any(axis=1) & ~expected.any(axis=1)
-        lowest = min(lowest, float(np.where(both_zero, 1.0, cosines).min()))
-    if not lowest >= _LOWEST_COSINE:
-        raise ModelError(
-            f"The exported graph does not compute what the network does: the lowest cosine is "
-            f"{lowest:.7f}, it must be at least {_LOWEST_COSINE}. Nothing was written."
-        )
-    return lowest
-
-
-def _publish(staged: Path, directory: Path) -> None:
-    """Puts the files in place, one rename each.
-
-    Other files live in the folder, so it cannot be replaced as a whole. A process killed in between
-    leaves parameters that do not have the fingerprint in ``inference.yml``, which readers notice.
-    """
-    for name in (_GRAPH, _PARAMETERS, INFERENCE_FILE):
+    written = {file.name for file in staged.iterdir()}
+    names = (*sorted(written - {INFERENCE_FILE}), INFERENCE_FILE)
+    for name in names:
         (staged / name).replace(directory / name)
     for name in _STALE:
-        (directory / name).unlink(missing_ok=True)
+        if name not in written:
+            (directory / name).unlink(missing_ok=True)
+    return names

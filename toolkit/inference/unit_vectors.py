@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_EPSILON = 1e-12
+EPSILON = 1e-12
+"""Shorter features than this are not stretched to length 1."""
 
 
 def unit_vectors(features: NDArray[Any]) -> NDArray[np.float32]:
@@ -19,5 +20,5 @@ def unit_vectors(features: NDArray[Any]) -> NDArray[np.float32]:
     """
     wide = features.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = (wide / np.maximum(lengths, _EPSILON)).astype(np.float32)
+    scaled: NDArray[np.float32] = (wide / np.maximum(lengths, EPSILON)).astype(np.float32)
     return scaled

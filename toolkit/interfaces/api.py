@@ -11,17 +11,14 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from toolkit.archives import has_archive_name
-from toolkit.cards.catalog import CARDS, DEFAULT_MODEL, model_card
 from toolkit.errors import ModelError
 from toolkit.fetch.options import FetchOptions
 from toolkit.inference.directory import open_predictor
-from toolkit.inference.official import opened_folder
 from toolkit.inference.predictor import Predictor
 from toolkit.runtime import prepare_paddle
 
 
-def create_model(
+def create_model(  # noqa: PLR0913 - options that people pass by keyword
     model_name: str | Path | None = None,
     model_dir: str | Path | None = None,
     *,
@@ -30,6 +27,7 @@ def create_model(
     batch_size: int = 1,
     threads: int | None = None,
     resize: Literal["as_trained", "bilinear"] = "as_trained",
+    decode: Literal["fast", "exact"] = "fast",
 ) -> Predictor:
     """Opens a model by its name, its folder, or both.
 
@@ -42,11 +40,14 @@ def create_model(
             from this machine's caches or from its address.
         device: ``auto | cpu | gpu | gpu:0``; None is ``auto``. A GPU that is not there means the
             CPU, with a warning.
-        engine: what runs the network; None is ``paddle``.
+        engine: what runs the network: ``paddle``, ``onnxruntime`` or ``openvino``; None takes the
+            fastest that is installed.
         batch_size: pictures a forward pass where ``predict`` is not told otherwise.
         threads: CPU threads of the network; None takes all the cores allowed.
         resize: ``as_trained`` resizes pictures as the model says; ``bilinear`` as PaddleX does,
             whose CLIP features differ a little for it.
+        decode: ``fast`` lets the JPEG decoder shrink photographs that are several times larger than
+            the network's input; ``exact`` decodes every pixel.
 
     Returns:
         The model; ``model.predict(pictures)`` yields one result a picture.
@@ -57,25 +58,27 @@ def create_model(
         ArchiveError: an archive is damaged, or holds what leads outside of it.
         DeviceError: the device is malformed.
         ConfigError: there is no such engine.
-        ExtraError: PaddlePaddle is not installed.
+        ExtraError: the package of the engine is not installed.
         TypeError: a name or folder that is no text and no path.
-        ValueError: `batch_size` or `threads` is below 1, or `resize` is none of the two.
+        ValueError: `batch_size` or `threads` is below 1, or `resize` or `decode` is no choice.
     """
     prepare_paddle()
-    directory, expected_name = _resolve(model_name, model_dir)
+    device, engine = device or "auto", engine or "auto"
+    directory, expected_name = _resolve(model_name, model_dir, engine=engine, device=device)
     return open_predictor(
         directory,
         model_name=expected_name,
-        device="auto" if device is None else device,
-        engine="paddle" if engine is None else engine,
+        device=device,
+        engine=engine,
         batch_size=batch_size,
         threads=threads,
         resize=resize,
+        decode=decode,
     )
 
 
 def _resolve(
-    model_name: str | Path | None, model_dir: str | Path | None
+    model_name: str | Path | None, model_dir: str | Path | None, *, engine: str, device: str
 ) -> tuple[Path, str | None]:
     """Returns the folder of the model, and the name that it must have if one was given."""
     for value in (model_name, model_dir):
@@ -83,19 +86,33 @@ def _resolve(
             raise TypeError(f"Expected a name or a folder, received {value!r}.")
         if value == "":
             raise ModelError("The name or folder of the model is empty. Leave it out, or give one.")
-    options = FetchOptions.from_environment()
     if model_dir is not None:
-        expected_name = None if model_name is None else str(model_name)
-        return opened_folder(Path(model_dir), options), expected_name
-    given = DEFAULT_MODEL if model_name is None else model_name
-    if isinstance(given, str) and (given in CARDS or not _is_path(given)):
-        # Importing it brings in Paddle, which is set up by now.
-        from toolkit.build.official import model_folder
+        return _folder(model_dir), None if model_name is None else str(model_name)
+    if model_name is not None and (isinstance(model_name, os.PathLike) or _is_path(model_name)):
+        return _folder(model_name), None
+    # Whoever gives a folder needs neither the catalogue nor what downloads.
+    from toolkit.build.official import opened_model
+    from toolkit.cards.catalog import DEFAULT_MODEL, model_card
 
-        return model_folder(model_card(given), options), given
-    return opened_folder(Path(given), options), None
+    name = DEFAULT_MODEL if model_name is None else model_name
+    options = FetchOptions.from_environment()
+    return opened_model(model_card(name), options, engine=engine, device=device), name
+
+
+def _folder(path: str | Path) -> Path:
+    """Returns the folder of a model, unpacked where it is given as a tar archive."""
+    if Path(path).is_dir():
+        return Path(path)
+    from toolkit.inference.official import opened_folder
+
+    return opened_folder(Path(path), FetchOptions.from_environment())
 
 
 def _is_path(text: str) -> bool:
-    path = Path(text)
-    return "/" in text or os.sep in text or path.is_dir() or has_archive_name(path)
+    """Tells whether a text means a path; a known name does, whatever lies in the folder, not."""
+    if "/" in text or os.sep in text:
+        return True
+    from toolkit.archives import has_archive_name
+    from toolkit.cards.catalog import CARDS
+
+    return text not in CARDS and (Path(text).is_dir() or has_archive_name(Path(text)))

@@ -7,6 +7,7 @@ from typing import Any
 from toolkit.build.embedding import build_exporter
 from toolkit.build.fetching import fetch_options
 from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
+from toolkit.build.precision import PrecisionReport, build_lowering
 from toolkit.cards.weights import read_weights, write_weights
 from toolkit.config.schema import Config
 from toolkit.inference.export import ExportReport
@@ -20,11 +21,13 @@ class ExportOutcome:
         weights: the file that was exported.
         exported: what was written.
         copied: the same weights as one file of another format; None if that was not asked for.
+        lowered: what fewer bits cost; None for fp32.
     """
 
     weights: Path
     exported: ExportReport
     copied: Path | None = None
+    lowered: PrecisionReport | None = None
 
     @property
     def passed(self) -> bool:
@@ -40,22 +43,25 @@ class ExportOutcome:
             "dimension": report.dimension,
             "image_size": list(report.image_size),
             "lowest_cosine": report.lowest_cosine,
+            "cosines": dict(report.cosines),
             "weights": str(self.weights),
             "fingerprint": report.weights,
             "copied": None if self.copied is None else str(self.copied),
+            **({"precision": "fp32"} if self.lowered is None else self.lowered.to_json()),
         }
 
     def summary(self) -> str:
         """Returns the files and the check."""
         report = self.exported
-        names = ("inference.json", "inference.pdiparams", "inference.yml")
-        files = [report.directory / name for name in names]
+        files = [report.directory / name for name in report.files]
+        engines = ", ".join(f"{name} {cosine:.7f}" for name, cosine in report.cosines.items())
         files += [] if self.copied is None else [self.copied]
         return "\n".join(
             [
                 f"Exported {report.model_name} ({report.dimension}-d, input "
                 f"{report.image_size[0]} x {report.image_size[1]}) from {self.weights}.",
-                f"Its features agree with the network's: lowest cosine {report.lowest_cosine:.7f}.",
+                f"Its features agree with the network's: lowest cosine {engines}.",
+                *([] if self.lowered is None else self.lowered.summary_lines()),
                 *(f"  {file}" for file in files),
             ]
         )
@@ -70,13 +76,19 @@ def run(config: Config) -> ExportOutcome:
     Raises:
         WeightsError: the checkpoint cannot be read, or is of another network.
         ModelError: the exported graph does not compute what the network does.
+        RecallDropError: it finds too little in `Export.precision`.
+        DatasetError: a list on which that is calibrated or measured is not there.
     """
     output = Path(config.Global.output)
+    lowering = build_lowering(config)
     weights = checkpoint_weights(config.Export.weight_path, output, fetch_options(config))
     model = build_recognizer(config.Arch, num_classes=None)
     load_trained(model, weights)
-    exported = build_exporter(config, model)(output)
-    return ExportOutcome(weights, exported, _copy(config, weights))
+    if lowering is None:
+        exported, lowered = build_exporter(config, model)(output), None
+    else:
+        exported, lowered = lowering.export(model, output)
+    return ExportOutcome(weights, exported, _copy(config, weights), lowered)
 
 
 def _copy(config: Config, weights: Path) -> Path | None:

@@ -87,8 +87,10 @@ def run(config: Config) -> PredictReport:
         _directory(config),
         model_name=config.Global.model,
         device=config.Global.device,
+        engine=predict.engine,
         batch_size=predict.batch_size,
         resize=predict.resize,
+        decode=predict.decode,
     )
     _check_input(predict.input)
     written, failures = 0, list[str]()
@@ -166,9 +168,14 @@ def _directory(config: Config) -> Path:
 
 
 def _official(config: Config) -> Path:
-    from toolkit.build.official import model_folder
+    from toolkit.build.official import opened_model
 
-    return model_folder(model_card(config.Global.model), fetch_options(config))
+    return opened_model(
+        model_card(config.Global.model),
+        fetch_options(config),
+        engine=config.Predict.engine,
+        device=config.Global.device,
+    )
 
 
 def _export(config: Config, best: Path) -> None:

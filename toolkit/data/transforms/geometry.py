@@ -62,10 +62,13 @@ class ResizeImage(FixedTransform):
 
     def apply(self, image: NDArray[Any]) -> NDArray[Any]:
         """Returns uint8 [height, width, 3]."""
-        width_height = self._width_height or self._by_short_side(*image.shape[:2])
-        return cv2.resize(image, width_height, interpolation=self._flag)
+        height, width = image.shape[:2]
+        return cv2.resize(image, self.target_size(width, height), interpolation=self._flag)
 
-    def _by_short_side(self, height: int, width: int) -> tuple[int, int]:
+    def target_size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns the (width, height) that an image of this width and height gets."""
+        if self._width_height is not None:
+            return self._width_height
         factor = (self.resize_short or 1) / min(height, width)
         return max(1, round(width * factor)), max(1, round(height * factor))
 

@@ -1,11 +1,14 @@
 """Steps one after the other."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.data.jpeg import Target
+from toolkit.data.transforms.geometry import ResizeImage
 from toolkit.data.transforms.transform import Form, Transform
 
 
@@ -47,6 +50,23 @@ class Pipeline:
         for transform in self.transforms:
             image = transform(image, rng)
         return image
+
+    def geometry(self) -> "Pipeline":
+        """Returns the steps that move bytes, without those from NormalizeImage on.
+
+        A network that takes bytes does the others itself.
+        """
+        return Pipeline(
+            list(takewhile(lambda step: step.gives in (None, "pixels"), self.transforms))
+        )
+
+    def target(self) -> Target | None:
+        """Returns the size rule of the resize that comes first; None when another step does.
+
+        A decoder that knows it need not give more pixels than the resize can use.
+        """
+        first = self.transforms[0] if self.transforms else None
+        return first.target_size if isinstance(first, ResizeImage) else None
 
     def describe(self) -> list[dict[str, dict[str, Any]]]:
         """Returns one {name: options} a step, with every default written out."""

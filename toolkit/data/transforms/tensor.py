@@ -20,6 +20,10 @@ class NormalizeImage(FixedTransform):
         scale: what a level 0..255 is multiplied with first; 1/255 by default.
         mean: mean of R, G and B after scaling; ImageNet's by default.
         std: standard deviation of R, G and B after scaling; ImageNet's by default.
+
+    Attributes:
+        factor: float32 [3]; what comes out is level x factor + offset.
+        offset: float32 [3].
     """
 
     gives = "values"
@@ -37,14 +41,14 @@ class NormalizeImage(FixedTransform):
             raise ValueError(f"mean is {mean} and std is {std}; each must be three numbers.")
         if scale <= 0 or min(self.std) <= 0:
             raise ValueError(f"scale is {scale} and std is {self.std}; they must be above 0.")
-        self._factor = (scale / np.array(self.std)).astype(np.float32)
-        self._offset = (-np.array(self.mean) / np.array(self.std)).astype(np.float32)
+        self.factor = (scale / np.array(self.std)).astype(np.float32)
+        self.offset = (-np.array(self.mean) / np.array(self.std)).astype(np.float32)
 
     def apply(self, image: NDArray[Any]) -> NDArray[Any]:
         """Returns float32 [h, w, 3]."""
         values = image.astype(np.float32)
-        values *= self._factor
-        values += self._offset
+        values *= self.factor
+        values += self.offset
         return values
 
 

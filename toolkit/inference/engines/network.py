@@ -1,9 +1,12 @@
 """A network in memory as an engine: evaluation while it is still being trained."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import paddle
 from numpy.typing import NDArray
 
+from toolkit.inference.engines.engine import Stream, Takes
 from toolkit.models.recognizer import Recognizer
 
 
@@ -13,6 +16,8 @@ class NetworkEngine:
     Args:
         model: the network; after every call its training switches are as they were.
     """
+
+    takes: Takes = "tensor"
 
     def __init__(self, model: Recognizer) -> None:
         self._model = model
@@ -29,3 +34,7 @@ class NetworkEngine:
             for layer, training in zip(layers, were_training, strict=True):
                 layer.training = training
         return features
+
+    def streams(self) -> Sequence[Stream]:
+        """Returns the one function that there is: the network's switches belong to the process."""
+        return [self.run]

@@ -1,6 +1,8 @@
-"""Paddle's own inference: oneDNN on a CPU, CUDA on a GPU."""
+"""Paddle's own inference: oneDNN on a CPU, CUDA and TensorRT on a GPU."""
 
+import logging
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import ModelError, import_optional
-from toolkit.runtime import Device
+from toolkit.inference.engines.devices import usable_device
+from toolkit.inference.engines.engine import Stream, Takes
+from toolkit.inference.engines.tensorrt import LARGEST_BATCH, converted_folder, image_shape
+from toolkit.inference.unit_vectors import unit_vectors
+from toolkit.runtime import Device, gpus_of_paddle
+
+_LOG = logging.getLogger(__name__)
 
 _GRAPHS = ("inference.json", "inference.pdmodel")
 _PARAMETERS = "inference.pdiparams"
 _GPU_MEMORY_MB = 100
+_LOWEST_COSINE = 1 - 1e-5
 # oneDNN keeps one compiled form for each batch shape that it sees; without a limit, for ever.
 _CACHED_SHAPES = 10
 
@@ -22,33 +31,50 @@ class PaddleEngine:
 
     Args:
         directory: folder with the two files.
-        device: where it runs.
+        device: where it runs; a GPU needs a build with CUDA, else it is the CPU, with a warning.
         threads: CPU threads of the network.
+        precision: passed over, for the two files are fp32.
 
     Raises:
         ModelError: a file is missing, or Paddle cannot read it.
         ExtraError: PaddlePaddle is not installed.
     """
 
-    def __init__(self, directory: Path, device: Device, threads: int) -> None:
-        graph = _find_graph(directory)
-        inference = import_optional("paddle.inference", purpose="Running a network")
-        config = inference.Config(str(graph), str(directory / _PARAMETERS))
-        _configure(config, device, threads, is_json=graph.suffix == ".json")
-        try:
-            self._predictor = inference.create_predictor(config)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise ModelError(
-                f"Paddle cannot open the model in {str(directory)!r} ({_last_line(error)}). "
-                "The files may be damaged or written by a newer Paddle; export the model again."
-            ) from error
-        self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
-        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
-        # Input and output belong to the predictor: two threads would read each other's features.
+    takes: Takes = "tensor"
+
+    def __init__(
+        self, directory: Path, device: Device, threads: int, precision: str = "fp32"
+    ) -> None:
+        del precision
+        self._directory, self._threads = directory, threads
+        has_gpu = device.kind == "gpu" and gpus_of_paddle() > 0
+        self._device = usable_device(device, "paddle", has_gpu=has_gpu)
+        self._run: Stream = _Request(_open(directory, self._device, threads))
+        if self._device.kind == "gpu":
+            self._run = _with_tensorrt(directory, self._device, self._run)
+
+    def run(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Maps images [b, 3, h, w] to features [b, d], not normalised."""
+        return self._run(images)
+
+    def streams(self) -> Sequence[Stream]:
+        """Returns one predictor a thread; all share their parameters, and each uses one thread."""
+        if self._threads == 1 or self._device.kind == "gpu":
+            return [self.run]
+        first = _open(self._directory, self._device, threads=1)
+        return [_Request(first), *(_Request(first.clone()) for _ in range(1, self._threads))]
+
+
+class _Request:
+    """A predictor of Paddle's with its input and output; they belong to one call at a time."""
+
+    def __init__(self, predictor: Any) -> None:
+        self._predictor = predictor
+        self._input = predictor.get_input_handle(predictor.get_input_names()[0])
+        self._output = predictor.get_output_handle(predictor.get_output_names()[0])
         self._lock = threading.Lock()
 
-    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Maps images [b, 3, h, w] to features [b, d], not normalised."""
+    def __call__(self, images: NDArray[Any]) -> NDArray[np.float32]:
         with self._lock:
             self._input.copy_from_cpu(np.ascontiguousarray(images, dtype=np.float32))
             self._predictor.run()
@@ -56,7 +82,47 @@ class PaddleEngine:
         return features.reshape(len(images), -1)
 
 
-def _find_graph(directory: Path) -> Path:
+def _with_tensorrt(directory: Path, device: Device, plain: Stream) -> Stream:
+    """Returns the network with TensorRT, if Paddle has it and it computes what `plain` does."""
+    graph = find_graph(directory)
+    folder = converted_folder(graph, directory / _PARAMETERS)
+    if folder is None:
+        return plain
+    request = _Request(_open(folder, device, threads=1))
+
+    def run(images: NDArray[Any]) -> NDArray[np.float32]:
+        starts = range(0, len(images), LARGEST_BATCH)
+        return np.concatenate([request(images[start : start + LARGEST_BATCH]) for start in starts])
+
+    images = np.random.default_rng(0).standard_normal((2, *image_shape(graph)), dtype=np.float32)
+    lowest = (unit_vectors(run(images)) * unit_vectors(plain(images))).sum(axis=1).min()
+    if not lowest >= _LOWEST_COSINE:
+        _LOG.warning("TensorRT is not used: its features differ (cosine %.6f).", lowest)
+        return plain
+    _LOG.info("TensorRT runs %s.", directory)
+    return run
+
+
+def _open(directory: Path, device: Device, threads: int) -> Any:
+    graph = find_graph(directory)
+    inference = import_optional("paddle.inference", purpose="Running a network")
+    config = inference.Config(str(graph), str(directory / _PARAMETERS))
+    _configure(config, device, threads, is_json=graph.suffix == ".json")
+    try:
+        return inference.create_predictor(config)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ModelError(
+            f"Paddle cannot open the model in {str(directory)!r} ({_last_line(error)}). "
+            "The files may be damaged or written by a newer Paddle; export the model again."
+        ) from error
+
+
+def find_graph(directory: Path) -> Path:
+    """Returns the graph of a Paddle inference model.
+
+    Raises:
+        ModelError: there is none, or no parameters beside it.
+    """
     found = [directory / name for name in _GRAPHS if (directory / name).is_file()]
     if not found or not (directory / _PARAMETERS).is_file():
         raise ModelError(

@@ -1,0 +1,200 @@
+"""Pictures to features: reading, decoding, resizing and the network overlap, in bounded memory.
+
+The one way of predict, evaluate and extract. A picture costs a core some milliseconds in every
+stage, and all cores together are the limit, so the best that can be done is that none ever waits.
+On a CPU each core therefore has a thread and a stream of the network of its own and takes a batch
+through all stages; handing pictures from decoding threads to one network of many threads would
+leave cores idle at the ends of its layers. Where there is one stream (a GPU, the network that is
+being trained), threads prepare pictures for it.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.sources import Source
+from toolkit.data.transforms.pipeline import Pipeline
+from toolkit.errors import ImageError
+from toolkit.inference.engines.engine import Engine, Stream
+from toolkit.inference.unit_vectors import unit_vectors
+from toolkit.inference.work_ahead import batches_of, in_order, worker_threads
+
+# A core has caches for the maps of a few pictures: passes of 16 are a tenth slower than of 4.
+_PICTURES_A_PASS = 4
+# Pictures that a thread takes at once. With fewer, changing stages and handing over cost up to a
+# tenth; with more, one thread has work at the end of a list and the others have none.
+_PICTURES_A_TASK = 8
+# Opening the streams takes as long as some dozens of pictures: the network with all threads is done
+# with a shorter list before they are open.
+_PICTURES_FOR_STREAMS = 32
+# Tasks under way for each stream: what the others have finished waits for the slowest.
+_TASKS_A_STREAM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a picture.
+
+    Attributes:
+        name: path or address; None when it came from memory.
+        feature: float32 [d] of length 1 (zeros stay zeros); None when there is an error.
+        error: why there is none.
+    """
+
+    name: str | None
+    feature: NDArray[np.float32] | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A picture that is ready for the network, or the reason why not."""
+
+    name: str | None
+    image: NDArray[Any] | None
+    error: str | None
+
+
+class FeaturePipeline:
+    """Takes pictures through all stages; may be used from several threads.
+
+    Args:
+        engine: runs the network.
+        steps: RGB pixels [h, w, 3] to the tensor [3, h, w] that the network takes; those that the
+            engine does itself are left out.
+        workers: threads that prepare pictures where the engine has one stream, 1 or more.
+    """
+
+    def __init__(self, engine: Engine, steps: Pipeline, *, workers: int) -> None:
+        self._engine, self._workers = engine, workers
+        self._steps = steps.geometry() if engine.takes == "pixels" else steps
+        self._streams = _Streams(engine)
+
+    def features(
+        self, sources: Iterable[Source], batch_size: int, *, lazily: bool = False
+    ) -> Iterator[Outcome]:
+        """Yields one outcome a picture, in order.
+
+        Args:
+            sources: the pictures; of any number of them only some batches are in memory.
+            batch_size: pictures a forward pass at most, 1 or more.
+            lazily: never ask `sources` for more than the batch whose outcomes are wanted.
+
+        Raises:
+            Exception: whatever `sources` raise, behind the outcomes of what came before it.
+        """
+        if lazily:
+            yield from self._fed(sources, batch_size, ahead=0)
+            return
+        few = batch_size if self._streams.are_open else max(batch_size, _PICTURES_FOR_STREAMS)
+        blocks = batches_of(sources, few + 1)
+        first = next(blocks, [])
+        pictures = chain(first, chain.from_iterable(blocks))
+        if len(first) > few and self._streams.open() > 1:
+            yield from self._streamed(pictures, batch_size)
+        else:
+            yield from self._fed(pictures, batch_size, ahead=-(-self._workers // batch_size))
+
+    def _fed(self, pictures: Iterable[Source], batch_size: int, *, ahead: int) -> Iterator[Outcome]:
+        """Prepares pictures in threads; the network runs in the caller's thread."""
+        with worker_threads(self._workers) as pool:
+
+            def start(batch: list[Source]) -> Callable[[], list[_Prepared]]:
+                futures = [pool.submit(self._prepare, source) for source in batch]
+                return lambda: [future.result() for future in futures]
+
+            for prepared in in_order(batches_of(pictures, batch_size), start, ahead=ahead):
+                yield from _outcomes(prepared, self._engine.run)
+
+    def _streamed(self, pictures: Iterable[Source], batch_size: int) -> Iterator[Outcome]:
+        """Each thread takes a batch through all stages, with a stream of its own."""
+        count = self._streams.open()
+        with worker_threads(count) as pool:
+
+            def start(task: list[Source]) -> Callable[[], list[Outcome]]:
+                return pool.submit(self._finish, task, batch_size).result
+
+            ahead = _TASKS_A_STREAM * count - 1
+            for outcomes in in_order(batches_of(pictures, _PICTURES_A_TASK), start, ahead=ahead):
+                yield from outcomes
+
+    def _finish(self, task: list[Source], batch_size: int) -> list[Outcome]:
+        prepared = [self._prepare(source) for source in task]
+        size = min(batch_size, _PICTURES_A_PASS)
+        with self._streams.lend() as run:
+            return [
+                outcome
+                for start in range(0, len(prepared), size)
+                for outcome in _outcomes(prepared[start : start + size], run)
+            ]
+
+    def _prepare(self, source: Source) -> _Prepared:
+        try:
+            # Nothing in an exported pipeline draws; the generator is what steps are called with.
+            image = self._steps(source.load(), np.random.default_rng(0))
+        except ImageError as error:
+            return _Prepared(source.name, None, str(error))
+        return _Prepared(source.name, image, None)
+
+
+class _Streams:
+    """The streams of an engine, opened when they are first wanted, each lent to one at a time.
+
+    Two calls of predict that run side by side share them.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._opening = threading.Lock()
+        self._count = 0
+        self._free: SimpleQueue[Stream] = SimpleQueue()
+
+    @property
+    def are_open(self) -> bool:
+        return self._count > 0
+
+    def open(self) -> int:
+        """Opens them where that has not been done, and returns how many there are."""
+        with self._opening:
+            if not self._count:
+                streams = self._engine.streams()
+                for stream in streams:
+                    self._free.put(stream)
+                self._count = len(streams)
+        return self._count
+
+    @contextmanager
+    def lend(self) -> Iterator[Stream]:
+        stream = self._free.get()
+        try:
+            yield stream
+        finally:
+            self._free.put(stream)
+
+
+def _outcomes(batch: Sequence[_Prepared], run: Stream) -> list[Outcome]:
+    """Runs the network on the images of a batch."""
+    images = [picture.image for picture in batch if picture.image is not None]
+    features = iter(_checked(run(np.stack(images))) if images else ())
+    done = []
+    for picture in batch:
+        feature = None if picture.image is None else next(features)
+        is_bad = picture.image is not None and feature is None
+        error = "the network gave values that are not finite." if is_bad else picture.error
+        done.append(Outcome(picture.name, feature, error))
+    return done
+
+
+def _checked(features: NDArray[np.float32]) -> list[NDArray[np.float32] | None]:
+    """Returns a unit vector, or None for values that are not finite, for each row."""
+    finite = [bool(np.isfinite(row).all()) for row in features]
+    unit = unit_vectors(np.where(np.array(finite)[:, np.newaxis], features, 0))
+    # Copies: a result that is kept must not keep its whole batch.
+    return [row.copy() if good else None for row, good in zip(unit, finite, strict=True)]

@@ -1,0 +1,1 @@
+"""Files of an export that compute in fewer bits."""
