@@ -2,13 +2,16 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 from toolkit.audit.dataset import load_lists
+from toolkit.build.fetching import fetch_options
 from toolkit.build.lists import list_files
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.data.dataset import ImageDataset
 from toolkit.data.manifest import Manifest, label_order
+from toolkit.data.picture_cache import CachePlan, open_picture_cache
 from toolkit.data.samplers import Sampler
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
@@ -17,6 +20,7 @@ from toolkit.training.loader import BatchLoader
 
 _LOG = logging.getLogger(__name__)
 _TURNS = 4
+_PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,19 @@ class TrainingData:
     """What training reads.
 
     Attributes:
-        loader: batches by epoch.
+        loader: batches of pictures by epoch.
+        dataset: the pictures.
+        sampler: which of them form which batch.
+        paths: the files, one a row of the list.
         classes: the labels as written in the list; the class index is the place in this list.
         num_outputs: rows of the class head.
         num_images: rows of the list.
     """
 
     loader: BatchLoader
+    dataset: ImageDataset
+    sampler: Sampler
+    paths: list[Path]
     classes: list[str]
     num_outputs: int
     num_images: int
@@ -68,8 +78,9 @@ def build_training_data(config: Config) -> TrainingData:
                 f"Train.num_classes is {num_classes} and {manifest.file} has {len(classes)} "
                 f"labels: set it to {len(classes)} or more, or to auto."
             )
+    paths = [manifest.resolve(sample) for sample in manifest.samples]
     dataset = ImageDataset(
-        [manifest.resolve(sample) for sample in manifest.samples],
+        paths,
         [index[sample.label] for sample in manifest.samples],
         build_pipeline(config.Data.train_transforms),
         seed=config.Global.seed,
@@ -84,10 +95,30 @@ def build_training_data(config: Config) -> TrainingData:
     )
     return TrainingData(
         BatchLoader(dataset, sampler, num_workers(config)),
+        dataset,
+        sampler,
+        paths,
         classes,
         num_outputs=num_classes * turns,
         num_images=len(manifest.samples),
     )
+
+
+def keep_pictures(config: Config, data: TrainingData, *, epochs: int) -> None:
+    """Lets the training pictures be decoded only once where that pays; changes no pixel.
+
+    Args:
+        config: Data.cache_mib is how large the file may become.
+        data: what training reads.
+        epochs: how often each picture is going to be read.
+    """
+    plan = CachePlan(
+        fetch_options(config).cache / _PICTURES,
+        limit=config.Data.cache_mib << 20,
+        epochs=epochs,
+        workers=max(1, num_workers(config)),
+    )
+    data.dataset.cache = open_picture_cache(data.dataset.pictures(), plan)
 
 
 def num_workers(config: Config) -> int:

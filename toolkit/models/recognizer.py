@@ -50,27 +50,13 @@ class Recognizer(nn.Layer):
             last map over its places (what follows the maps in the backbone is not run then);
             ``features``: the embedding, not normalised; ``logits``, if there is a head.
         """
-        read = self._read(images)
-        features = self._embedding(read)
-        outputs = {"backbone": _pooled(read), "features": features}
-        if self.head is not None:
-            outputs["logits"] = self.head(features, labels)
-        return outputs
+        return self.outputs_of(self.read(images), labels)
 
     def embed(self, images: Tensor) -> Tensor:
         """Returns the embeddings [b, out_features], not normalised, without running the head."""
-        return self._embedding(self._read(images))
+        return self.embedding_of(self.read(images))
 
-    def re_parameterize(self) -> None:
-        """Fuses in place what the backbone can fuse for deployment; the embeddings stay.
-
-        A fused network cannot be trained any more, so a run that goes on fuses a copy.
-        """
-        fuse = getattr(self.backbone, "re_parameterize", None)
-        if fuse is not None:
-            fuse()
-
-    def _read(self, images: Tensor) -> Tensor | list[Tensor]:
+    def read(self, images: Tensor) -> Tensor | list[Tensor]:
         """Runs the backbone, once, up to what the neck reads."""
         reads = getattr(self.neck, "reads", "feature")
         result: Tensor | list[Tensor]
@@ -80,9 +66,29 @@ class Recognizer(nn.Layer):
         result = self.backbone.maps(images)
         return result[-1] if reads == "last_map" else result
 
-    def _embedding(self, read: Tensor | list[Tensor]) -> Tensor:
+    def embedding_of(self, read: Tensor | list[Tensor]) -> Tensor:
+        """Returns the embeddings of what `read` gave."""
         embedding: Tensor = _pooled(read) if self.neck is None else self.neck(read)
         return embedding
+
+    def outputs_of(
+        self, read: Tensor | list[Tensor], labels: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Returns what `forward` gives, of what `read` gave."""
+        features = self.embedding_of(read)
+        outputs = {"backbone": _pooled(read), "features": features}
+        if self.head is not None:
+            outputs["logits"] = self.head(features, labels)
+        return outputs
+
+    def re_parameterize(self) -> None:
+        """Fuses in place what the backbone can fuse for deployment; the embeddings stay.
+
+        A fused network cannot be trained any more, so a run that goes on fuses a copy.
+        """
+        fuse = getattr(self.backbone, "re_parameterize", None)
+        if fuse is not None:
+            fuse()
 
 
 def _pooled(read: Tensor | list[Tensor]) -> Tensor:

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.build.data import TrainingData, build_training_data
-from toolkit.build.embedding import build_embedder, build_exporter
+from toolkit.build.embedding import build_exporter
 from toolkit.build.evaluation import build_trial
+from toolkit.build.feed import build_feed
 from toolkit.build.fetching import fetch_options
+from toolkit.build.frozen import build_phases, freeze, phase_in
+from toolkit.build.kernels import install_kernels
 from toolkit.build.loss import build_loss
 from toolkit.build.model import build_recognizer, load_pretrained, local_weights
 from toolkit.build.optimizer import build_optimizer, build_schedule
 from toolkit.build.teacher import teacher_weights, with_teacher
 from toolkit.config.schema import Config
 from toolkit.errors import ToolkitError
-from toolkit.evaluation.trial import RetrievalTrial
+from toolkit.evaluation.trial import Embed, RetrievalTrial
 from toolkit.models.recognizer import Recognizer
 from toolkit.reports.curves import write_curves
 from toolkit.runtime import seed_framework, use_device
@@ -27,7 +30,7 @@ from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.ema import AveragedWeights
 from toolkit.training.fit import TrainingPlan, fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
-from toolkit.training.learner import FitResult, Learner
+from toolkit.training.learner import FitResult, Learner, Position
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
@@ -73,6 +76,7 @@ class TrainReport:
             "steps": self.fit.position.step,
             "images": self.fit.images,
             "seconds": round(self.fit.seconds, 1),
+            "waiting_for_data": round(self.fit.waiting_share, 4),
             "skipped_images": self.fit.failures,
             "skipped_count": self.fit.failure_count,
             "metrics_log": FILE_NAME,
@@ -84,7 +88,8 @@ class TrainReport:
         rate = self.fit.images / max(self.fit.seconds, 1e-9)
         lines = [
             f"Trained {self.model_name} for {self.fit.position.step} steps in "
-            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included); "
+            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
+            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
             f"the end was reached by {self.fit.reached}."
         ]
         if self.fit.failure_count:
@@ -112,10 +117,13 @@ def run(config: Config) -> TrainReport:
     output = Path(config.Global.output)
     # First what fails in seconds: a large folder is not checked for weights that cannot be had.
     weights, teacher = _starting_weights(config), teacher_weights(config)
+    phases = build_phases(config) if config.Train.freeze_backbone else None
     require_checked_data(config)
     data = build_training_data(config)
     test = build_trial(config) if config.Train.eval_during_train else None
     model = _network(config, data, weights, teacher)
+    if phases is not None:
+        model = freeze(config, model)
     loss = build_loss(config.Loss, data.num_outputs, model.output_sizes, model.outputs)
     export, plan = build_exporter(config, model), _plan(config)
     learner = Learner(
@@ -125,6 +133,8 @@ def run(config: Config) -> TrainReport:
         build_schedule(config.Optimizer, config.Train, plan.steps_per_epoch(data.loader)),
         _average(config, model),
     )
+    if phases is not None:
+        phase_in(phases, learner, plan.steps_per_epoch(data.loader))
     state = None
     if config.Train.resume_path is not None:
         state = load_checkpoint(config.Train.resume_path, learner)
@@ -147,11 +157,17 @@ class _Run:
     export: Callable[[Path], object]
     state: RunState | None
 
+    @property
+    def start(self) -> Position:
+        """Where the run begins or goes on."""
+        return Position() if self.state is None else self.state.position
+
 
 def _train(
     config: Config, data: TrainingData, run: _Run, test: RetrievalTrial | None
 ) -> TrainReport:
     output, train, state = Path(config.Global.output), config.Train, run.state
+    loader, embed = build_feed(config, data, run.model, run.plan, run.start)
     log = RunLog(
         output / FILE_NAME,
         resumed_step=None if state is None else state.position.step,
@@ -162,7 +178,7 @@ def _train(
         run.learner,
         KeepPlan(train.eval_interval, train.save_interval, train.keep_last),
         seed=config.Global.seed,
-        evaluate=None if test is None else _measure(config, run.model, test),
+        evaluate=None if test is None else _measure(embed, test),
         export=lambda folder: _discard(run.export(folder)),
         log=log,
     )
@@ -171,10 +187,10 @@ def _train(
     try:
         result = fit(
             run.learner,
-            data.loader,
+            loader,
             run.plan,
             listeners=[log, keeper],
-            start=None if state is None else state.position,
+            start=run.start,
         )
     except ToolkitError:
         # The best model so far is of use to someone even if the run came to grief.
@@ -224,20 +240,18 @@ def _starting_weights(config: Config) -> Path | None:
 def _network(
     config: Config, data: TrainingData, weights: Path | None, teacher: Path | None
 ) -> Recognizer:
-    use_device(config.Global.device)
+    device = use_device(config.Global.device)
     seed_framework(config.Global.seed)
     model = build_recognizer(config.Arch, data.num_outputs)
     if weights is not None:
         load_pretrained(model, weights)
     if config.Arch.Teacher is not None:
-        return with_teacher(model, config.Arch.Teacher, data.num_outputs, teacher)
+        model = with_teacher(model, config.Arch.Teacher, data.num_outputs, teacher)
+    install_kernels(model, config.Train.kernels, device)
     return model
 
 
-def _measure(
-    config: Config, model: Recognizer, test: RetrievalTrial
-) -> Callable[[], dict[str, float]]:
-    embed = build_embedder(config, model)
+def _measure(embed: Embed, test: RetrievalTrial) -> Callable[[], dict[str, float]]:
     return lambda: test.run(embed, bootstrap=False).result.metrics
 
 

@@ -26,9 +26,14 @@ class AveragedWeights:
         warm_up: lets early steps count more: step t keeps at most (1 + t) / (10 + t), so that the
             random start is forgotten.
 
+    Attributes:
+        held: beginning of the names of what stays as it is, and is not averaged meanwhile.
+
     Raises:
         ValueError: the decay is out of range.
     """
+
+    held: str | None = None
 
     def __init__(self, model: nn.Layer, decay: float, *, warm_up: bool = True) -> None:
         if not 0 <= decay < 1:
@@ -47,6 +52,8 @@ class AveragedWeights:
         self.num_updates += 1
         with paddle.no_grad():
             for name, tensor in self._model.state_dict().items():
+                if self.held is not None and name.startswith(self.held):
+                    continue
                 average = self._average[name]
                 if paddle.is_floating_point(tensor):
                     average.add_((tensor - average) * (1 - decay))

@@ -118,9 +118,10 @@ class _Run:
 
     def epoch(self) -> None:
         """Trains one epoch, or what is left of it."""
+        epoch, whole = self.position.epoch, self.position.batch == 0
+        self.learner.before_epoch(epoch)
         self.learner.model.train()
         self.learner.loss.train()
-        epoch, whole = self.position.epoch, self.position.batch == 0
         losses, images, failed = list[float](), 0, 0
         batches, exhausted = self.loader.epoch(epoch, self.position.batch), False
         while not self.out_of_steps:
@@ -212,6 +213,8 @@ class _Run:
         """Keeps the totals, names each failure once, and writes a log line now and then."""
         self.result.images += record.images
         self.result.failure_count += len(record.failures)
+        self.result.step_seconds += record.seconds
+        self.result.waiting_seconds += record.reader_seconds
         for failure in record.failures:
             if failure not in self.failures_seen:
                 self.failures_seen.add(failure)

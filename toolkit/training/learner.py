@@ -39,6 +39,8 @@ class Learner:
         optimizer: over the parameters of both.
         schedule: step -> learning rate.
         average: averaged weights; None when there are none.
+        before_epoch: told the number of every epoch, from 1, before it begins or goes on; what is
+            trained may depend on it.
     """
 
     model: nn.Layer
@@ -46,6 +48,7 @@ class Learner:
     optimizer: NamedOptimizer
     schedule: Callable[[int], float]
     average: AveragedWeights | None = None
+    before_epoch: Callable[[int], None] = lambda _: None
 
     def best_weights(self) -> Any:
         """Context in which the model has the weights to judge and export: the averages if any."""
@@ -135,6 +138,8 @@ class FitResult:
         failures: each thing that could not be read, once: ``path: reason``.
         failure_count: how often something could not be read.
         seconds: wall clock time of this process, callbacks included.
+        step_seconds: the part of them spent in updates, waiting for the loader included.
+        waiting_seconds: the part of those spent waiting for the loader.
     """
 
     position: Position
@@ -143,6 +148,13 @@ class FitResult:
     failures: list[str] = field(default_factory=list)
     failure_count: int = 0
     seconds: float = 0.0
+    step_seconds: float = 0.0
+    waiting_seconds: float = 0.0
+
+    @property
+    def waiting_share(self) -> float:
+        """The share of the updates' time in which the loader was waited for, from 0 to 1."""
+        return self.waiting_seconds / self.step_seconds if self.step_seconds else 0.0
 
 
 def state_arrays(layer: nn.Layer) -> dict[str, np.ndarray[Any, Any]]:

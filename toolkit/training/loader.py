@@ -1,33 +1,32 @@
-"""Batches read ahead by worker processes, through Paddle's DataLoader."""
+"""Batches made ready by threads while a step computes, in order and in bounded memory.
 
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+Threads and not processes: decoding, resizing and Paddle's own operators let other threads of Python
+run, nothing has to be sent from process to process, and no epoch begins with starting them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
 
 import cv2
-import numpy as np
-from paddle.io import DataLoader
 
-from toolkit.data.dataset import ImageDataset, Item, collate
-from toolkit.data.samplers import Sampler
-from toolkit.errors import ConfigError
+from toolkit.data.dataset import ImageDataset, collate
+from toolkit.data.samplers import Key, Sampler
 from toolkit.training.learner import Batch
 
-# Before the message of an error that a worker sends in place of a batch.
-_WENT_WRONG = "\0"
-_NO_PICTURE = (
-    np.zeros((1, 3, 1, 1), dtype=np.float32),
-    np.zeros(1, dtype=np.int64),
-    np.full(1, -1, dtype=np.int64),
-)
+_Task = TypeVar("_Task")
+_Done = TypeVar("_Done")
 
 
 class BatchLoader:
-    """Reads the batches that a sampler names; which worker reads what changes no pixel.
+    """Reads the batches that a sampler names; which thread reads what changes no pixel.
 
     Args:
         dataset: pictures by (epoch, index).
         sampler: which pictures form which batch.
-        num_workers: processes that read; 0 reads in this one.
+        num_workers: threads that read; 0 reads in the caller's.
     """
 
     def __init__(self, dataset: ImageDataset, sampler: Sampler, num_workers: int) -> None:
@@ -38,51 +37,48 @@ class BatchLoader:
         return len(self._sampler)
 
     def epoch(self, epoch: int, skip_batches: int) -> Iterator[Batch]:
-        """Yields the batches of an epoch (from 1), leaving out the first ones."""
+        """Yields the batches of an epoch (from 1), leaving out the first ones.
+
+        Raises:
+            ConfigError: the pictures of a batch differ in size.
+        """
         self._sampler.set_epoch(epoch - 1)
         self._sampler.skip(skip_batches)
-        if skip_batches == len(self._sampler):
-            return
-        if self._num_workers == 0:
-            # Not Paddle's loader: an error in its reading thread would leave this one waiting.
-            for keys in self._sampler:
-                yield collate([self._dataset[key] for key in keys])
-            return
-        # One thread of OpenCV for each worker. It is set here, for a fork does not copy the threads
-        # of OpenCV's pool: a worker that touched a pool which an evaluation had started would wait
-        # for them for ever.
+        # With threads of its own OpenCV would want more cores than there are.
         cv2.setNumThreads(1)
-        # Paddle takes any objects with the methods of its classes; its annotations ask for these.
-        dataset, sampler = cast(Any, self._dataset), cast(Any, self._sampler)
-        loader = DataLoader(
-            dataset,
-            batch_sampler=sampler,
-            collate_fn=cast(Any, _collate),
-            num_workers=self._num_workers,
-        )
-        # A generator, and not Paddle's iterator: that one breaks when it is asked again at its end.
-        for batch in loader:
-            yield _received(batch)
+        yield from made_ahead(self._batch, self._sampler, self._num_workers)
+
+    def _batch(self, keys: list[Key]) -> Batch:
+        return collate([self._dataset[key] for key in keys])
 
 
-def _collate(items: Sequence[Item]) -> list[object]:
-    """Makes a batch in a worker, as a list: Paddle brings over no named tuples, and no exceptions.
+def made_ahead(
+    make: Callable[[_Task], _Done], tasks: Iterable[_Task], num_workers: int
+) -> Iterator[_Done]:
+    """Yields what becomes of each task, in order.
 
-    An array without elements is lost on the way too, so a batch without a picture is sent as a
-    single row with the index -1.
+    Args:
+        make: does a task, in a thread.
+        tasks: asked for one at a time, in the caller's thread.
+        num_workers: threads; one task more than these is under way or done ahead of the caller. 0
+            does each task when it is asked for.
+
+    Raises:
+        Exception: whatever `make` raises, in its turn.
     """
-    try:
-        batch = collate(items)
-    except ConfigError as error:
-        return [*_NO_PICTURE, [f"{_WENT_WRONG}{error}"]]
-    return list(batch) if len(batch.images) else [*_NO_PICTURE, batch.failures]
-
-
-def _received(batch: list[Any]) -> Batch:
-    """Undoes what `_collate` does for the way."""
-    images, labels, indices, failures = batch
-    if failures and failures[0].startswith(_WENT_WRONG):
-        raise ConfigError(failures[0].removeprefix(_WENT_WRONG))
-    if int(indices[0]) < 0:
-        return collate([])._replace(failures=failures)
-    return images, labels, indices, failures
+    if not num_workers:
+        yield from map(make, tasks)
+        return
+    waiting = iter(tasks)
+    under_way: deque[Future[_Done]] = deque()
+    with ThreadPoolExecutor(num_workers, thread_name_prefix="loader") as pool:
+        try:
+            while True:
+                missing = num_workers + 1 - len(under_way)
+                under_way.extend(pool.submit(make, task) for task in islice(waiting, missing))
+                if not under_way:
+                    return
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()

@@ -1,5 +1,6 @@
 """The map of one size that the linear layers of AlexNet and VGG are made for."""
 
+import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
@@ -27,7 +28,7 @@ class FixedMap(nn.Layer):
             ConfigError: the map has another size, and `any_size` is off.
         """
         if self.any_size:
-            last = functional.adaptive_avg_pool2d(last, self.side)
+            last = _averaged(last, self.side)
         height, width = last.shape[2:]
         # An exported graph may leave the size open: -1.
         if height not in {self.side, -1} or width not in {self.side, -1}:
@@ -38,3 +39,30 @@ class FixedMap(nn.Layer):
                 "which averages the map to fit."
             )
         return last.flatten(1)
+
+
+def _averaged(last: Tensor, side: int) -> Tensor:
+    """Averages a map [b, c, h, w] to `side` x `side`.
+
+    Cells of different sizes are pooled one by one: for all at once, paddle2onnx has one kernel and
+    one stride, which is something else.
+    """
+    height, width = last.shape[2:]
+    if height % side == 0 == width % side or -1 in (height, width):
+        return functional.adaptive_avg_pool2d(last, side)
+    rows = [
+        functional.avg_pool2d(last[:, :, top:bottom], [bottom - top, 1])
+        for top, bottom in _cells(height, side)
+    ]
+    last = paddle.concat(rows, 2)
+    columns = [
+        functional.avg_pool2d(last[:, :, :, left:right], [1, right - left])
+        for left, right in _cells(width, side)
+    ]
+    result: Tensor = paddle.concat(columns, 3)
+    return result
+
+
+def _cells(size: int, side: int) -> list[tuple[int, int]]:
+    """Returns where each of `side` cells begins and ends in a row of `size` pixels."""
+    return [(cell * size // side, -(-(cell + 1) * size // side)) for cell in range(side)]
