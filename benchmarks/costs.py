@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from toolkit.build.official import card_config, embedding_network
+from toolkit.build.card_network import card_config, embedding_network
 from toolkit.build.transforms import image_size
 from toolkit.cards.card import Card
 from toolkit.cards.catalog import CARDS

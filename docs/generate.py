@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from docs.models_page import models_page
+from docs.performance_page import performance_page
 from toolkit.audit.codes import findings_document
 from toolkit.config.parts import PartField, options_section
 from toolkit.config.schema import Config
@@ -37,6 +38,7 @@ def pages() -> dict[Path, str]:
         DOCS / "configuration.md": configuration_page(),
         DOCS / "findings.md": findings_document(),
         DOCS / "models.md": HEADER + "\n" + models_page(),
+        DOCS / "performance.md": HEADER + "\n" + performance_page(),
     }
 
 

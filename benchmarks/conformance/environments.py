@@ -17,16 +17,18 @@ def python_of(
     *,
     without_their_pins: Sequence[str] = (),
     constrained: bool = True,
+    room: str = "conformance",
 ) -> Path:
     """Returns the interpreter of an environment, made and filled when it is not there.
 
     Args:
-        name: folder of the environment below output/conformance.
+        name: folder of the environment below output/<room>.
         wanted: requirements.
         without_their_pins: requirements installed after them, alone.
         constrained: keep `wanted` within this repository's constraints.
+        room: folder below output.
     """
-    environment = REPOSITORY / "output" / "conformance" / name
+    environment = REPOSITORY / "output" / room / name
     folder = "Scripts" if os.name == "nt" else "bin"
     python = environment / folder / ("python.exe" if os.name == "nt" else "python")
     finished = environment / "installed"

@@ -96,13 +96,18 @@ def compare(label: str, folder: Path, images: Sequence[Path], theirs: Array) -> 
     return not same
 
 
-def paddlex_features(models: Sequence[Path], images: Sequence[Path]) -> list[Array]:
-    """Returns PaddleX's features [images, values] of each model."""
-    python = python_of(
+def environment() -> Path:
+    """Returns the interpreter of PaddleX's environment; it is made when it is not there."""
+    return python_of(
         "paddlex",
         ["paddlepaddle>=3.0,<4", *MODULES],
         without_their_pins=[f"paddlex=={PADDLEX}"],
     )
+
+
+def paddlex_features(models: Sequence[Path], images: Sequence[Path]) -> list[Array]:
+    """Returns PaddleX's features [images, values] of each model."""
+    python = environment()
     os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"
     result = OUTPUT / "paddlex.npz"
     arguments = [str(result), "--models", *map(str, models), "--images", *map(str, images)]
