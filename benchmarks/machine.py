@@ -26,6 +26,26 @@ _PRODUCT_SIDE = 2048
 _PRODUCT_SECONDS = 2.0
 
 
+class OtherLoad:
+    """How much of the cores other processes had since this was made; a busy machine shows here.
+
+    Processes of ours count as ours once they have ended and been waited for.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._busy, self._ours = _busy_seconds(), _our_seconds()
+
+    def share(self) -> float | None:
+        """Returns the share of all cores in [0, 1]; None where the system does not tell."""
+        busy = _busy_seconds()
+        if busy is None or self._busy is None:
+            return None
+        others = busy - self._busy - (_our_seconds() - self._ours)
+        cores = os.cpu_count() or 1
+        return min(1.0, max(0.0, others / cores / (time.monotonic() - self._started)))
+
+
 def machine() -> dict[str, str | int | float]:
     """Returns processor, its instructions, cores allowed, memory in GiB and system."""
     information = _processor()
@@ -112,6 +132,21 @@ def _openvino_product(
     model = openvino.Model([product], [given])
     request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
     return {"OpenVINO": lambda: request.infer([left], share_inputs=True)}
+
+
+def _busy_seconds() -> float | None:
+    """Returns the processor time of the whole machine that was not idle, since it started."""
+    file = Path("/proc/stat")
+    if not file.is_file():
+        return None
+    # user nice system idle iowait irq softirq steal; the guests after them are in user already.
+    ticks = [int(word) for word in file.read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _our_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _processor() -> dict[str, str]:

@@ -30,6 +30,7 @@ class Stamp:
         seconds: how long the area took.
         machine: as `benchmarks.machine.machine` gives it.
         versions: version by package on this toolkit's side.
+        other_load: share of the cores that other processes had meanwhile; None when unknown.
     """
 
     date: str
@@ -40,6 +41,7 @@ class Stamp:
     seconds: float
     machine: dict[str, str | int | float]
     versions: dict[str, str]
+    other_load: float | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.conformance.environments import REPOSITORY
-from benchmarks.machine import commit, machine, versions
+from benchmarks.machine import OtherLoad, commit, machine, versions
 from benchmarks.measure import Details, Options
 from benchmarks.results import AREAS, FILE, AreaResult, Stamp, merge_results
 from benchmarks.tables import area_lines, summary_lines
@@ -83,7 +83,7 @@ def measure_area(area: str, options: Options) -> AreaResult:
     """Runs one area and stamps what it gives."""
     module = importlib.import_module(f"benchmarks.{area}")
     began = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")
-    started = time.monotonic()
+    started, load = time.monotonic(), OtherLoad()
     comparisons = module.measure(options)
     details = module.details(options, comparisons) if hasattr(module, "details") else Details()
     words = ["python -m benchmarks.run", *(["--quick"] if options.quick else []), area]
@@ -96,6 +96,7 @@ def measure_area(area: str, options: Options) -> AreaResult:
         seconds=round(time.monotonic() - started, 1),
         machine=machine(),
         versions=versions(),
+        other_load=load.share(),
     )
     return AreaResult(stamp, comparisons, details)
 

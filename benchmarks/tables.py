@@ -4,8 +4,10 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.measure import Comparison, Table
-from benchmarks.results import AreaResult
+from benchmarks.results import AreaResult, Stamp
 
+# Above this the figures say more of the other processes than of the two sides.
+MOST_OTHER_LOAD = 0.05
 _HEADER = ["what", "unit", "ours", "peer", "ratio", "required", "wanted", "reached"]
 
 
@@ -36,7 +38,7 @@ def area_lines(name: str, result: AreaResult) -> list[str]:
     stamp, machine = result.stamp, result.stamp.machine
     title = f"{name}: medians of {stamp.repeats} runs in turn{', quick' if stamp.quick else ''}"
     where = f"{machine['processor']}, {machine['cores']} cores, commit {stamp.commit}"
-    lines = ["", f"== {title} ({where}; {stamp.seconds:.0f} s)"]
+    lines = ["", f"== {title} ({where}; {stamp.seconds:.0f} s; {load_words(stamp)})"]
     lines += aligned([_HEADER, *(cells(row) for row in result.comparisons)])
     for row in result.comparisons:
         lines += [f"{row.name}", f"    peer: {row.peer_name}"]
@@ -46,6 +48,14 @@ def area_lines(name: str, result: AreaResult) -> list[str]:
         lines += ["", table.title, *aligned([table.header, *table.rows])]
     lines += [f"{key}: {value}" for key, value in result.details.parameters.items()]
     return lines
+
+
+def load_words(stamp: Stamp) -> str:
+    """Says how much of the cores other processes had while an area was measured."""
+    if stamp.other_load is None:
+        return "load of other processes unknown"
+    too_much = ", TOO MUCH: measure again" if stamp.other_load > MOST_OTHER_LOAD else ""
+    return f"other processes had {stamp.other_load:.0%} of the cores{too_much}"
 
 
 def summary_lines(comparisons: Sequence[Comparison]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from benchmarks.measure import Comparison
 from benchmarks.results import AreaResult, Stamp, read_results
-from benchmarks.tables import comparison_table, markdown, summary_lines
+from benchmarks.tables import comparison_table, load_words, markdown, summary_lines
 
 _INTRODUCTION = """\
 # Performance
@@ -70,9 +70,10 @@ def _stamp(stamp: Stamp, peer_versions: dict[str, str]) -> list[str]:
     quick = " (a quick run, with less work)" if stamp.quick else ""
     lines = [
         f"Measured with `{stamp.command}`{quick} in {stamp.seconds:.0f} s on {stamp.date} UTC at "
-        f"commit {stamp.commit}; {stamp.repeats} repeats a side. Machine: {machine['processor']}, "
-        f"{machine['cores']} cores, {machine['instructions']}, {machine['memory_gib']} GiB, "
-        f"{machine['system']}, Python {machine['python']}. Ours: {_packages(stamp.versions)}."
+        f"commit {stamp.commit}; {stamp.repeats} repeats a side; {load_words(stamp)}. "
+        f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['instructions']}, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}. "
+        f"Ours: {_packages(stamp.versions)}."
     ]
     if peer_versions:
         lines[0] += f" Peer: {_packages(peer_versions)}."

@@ -110,8 +110,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 _EXTRA_OF = {
+    "ml_dtypes": "onnxruntime",
     "numba": "kernels",
-    "ml_dtypes": "quantization",
     "onnx": "onnxruntime",
     "onnxruntime": "onnxruntime",
     "openvino": "openvino",
@@ -119,6 +119,7 @@ _EXTRA_OF = {
     "paddle2onnx": "onnxruntime",
     "ppcls": "paddleclas",
     "pyarrow": "parquet",
+    "threadpoolctl": "kernels",
     "visualdl": "visualdl",
 }
 

@@ -39,7 +39,7 @@ _SIDES = {"InceptionV3": 299, "InceptionV4": 299, "InceptionResNetV2": 299, "Sma
 # a deep network whose branches add up a last bit of the input becomes a digit of the output.
 _GAINS = {
     r"CLIP|TinyCLIP|ViT|TinyViT|DeiT|Swin|TinySwin": 0.5,
-    r"ResNet|TinyResNet|MobileNet|TinyMobileNet": 0.7,
+    r"ResNet|TinyResNet|MobileNet|TinyMobileNet|EfficientNet": 0.7,
     r"PPLCNetV2_large": 0.85,
 }
 

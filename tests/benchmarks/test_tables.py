@@ -1,5 +1,8 @@
+import pytest
+
 from benchmarks.measure import Comparison, Table
-from benchmarks.tables import aligned, cells, figure, markdown, summary_lines
+from benchmarks.results import Stamp
+from benchmarks.tables import aligned, cells, figure, load_words, markdown, summary_lines
 
 
 def row(name: str, ours: float, required: float | None = 2.0) -> Comparison:
@@ -45,3 +48,15 @@ def test_markdown_keeps_bars_inside_a_cell() -> None:
         "|---|---:|",
         "| x\\|y | 1 |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (None, "load of other processes unknown"),
+        (0.04, "other processes had 4% of the cores"),
+        (0.31, "other processes had 31% of the cores, TOO MUCH: measure again"),
+    ],
+)
+def test_a_busy_machine_is_told(load: float | None, words: str) -> None:
+    assert load_words(Stamp("", "", "", False, 5, 1.0, {}, {}, load)) == words

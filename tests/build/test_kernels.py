@@ -10,6 +10,7 @@ import pytest
 from paddle import nn
 
 from toolkit.build.kernels import FusedConvBN, install_kernels
+from toolkit.kernels.layers import Smallest
 from toolkit.models.backbones.blocks import ConvBN
 from toolkit.models.recognizer import Recognizer
 from toolkit.registry import BACKBONES
@@ -17,10 +18,11 @@ from toolkit.runtime import Device
 
 TINY = [name for name in BACKBONES.names() if name.startswith("Tiny") or name == "SmallResNet"]
 CPU = Device("cpu")
+EVERY_SIZE = Smallest(0, 0, 0)
 
 
 def install(network):
-    return install_kernels(network, "auto", CPU, smallest=0)
+    return install_kernels(network, "auto", CPU, smallest=EVERY_SIZE)
 
 
 def network_of(name):
@@ -211,7 +213,7 @@ def test_a_small_input_is_left_to_paddle(monkeypatch):
     from toolkit.kernels import layers
 
     network = nn.Conv2D(4, 4, 3)
-    assert install_kernels(network, "auto", CPU, smallest=1000) == 1
+    assert install_kernels(network, "auto", CPU, smallest=Smallest(dense=1000)) == 1
     monkeypatch.setattr(layers, "_convolved", lambda *_: "ours")
     assert isinstance(network(paddle.zeros([9, 4, 5, 5])), paddle.Tensor)
     assert network(paddle.zeros([10, 4, 5, 5])) == "ours"

@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from toolkit.audit.window_codes import BITS, LOW, TURN_MASKS
 
 _UNSURE = 8
-# Codes that share all 27 bits beyond this many are left out: so many pictures look the same there
-# that the first of them stand for the rest, and the work stays linear.
-_MOST_A_PROBE = 32
+# Of a division with more codes than this the rest is left out: so many pictures look the same there
+# that the first of them stand for all, and the work stays linear.
+_MOST_A_PROBE = 64
 _LOW_BITS = np.bitwise_or.reduce(BITS[LOW])
 # A multiplier that spreads 64 bits evenly over the upper 32 (Knuth, The Art of Computer
 # Programming 3, 6.4: 2^64 divided by the golden ratio).
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 _LOWER = np.uint64(0xFFFFFFFF)
-_FILTER_SHIFT = np.uint64(8)
+# The table is divided by the upper bits of its keys, about two codes a division.
+_FEWEST_DIVISIONS, _MOST_DIVISIONS = 8, 23
 
 
 class CodeTable:
@@ -37,12 +38,14 @@ class CodeTable:
     def __init__(self, codes: NDArray[np.uint64]) -> None:
         self._codes = codes
         keys = _digest(codes)
-        self._known = np.zeros(1 << 24, dtype=bool)
-        self._known[keys >> _FILTER_SHIFT] = True
+        bits = min(max(len(codes).bit_length() - 1, _FEWEST_DIVISIONS), _MOST_DIVISIONS)
+        self._shift = np.uint64(64 - bits)
         keys <<= _HALF
         keys |= np.arange(len(codes), dtype=np.uint64)
         keys.sort()
         self._sorted = keys
+        sizes = np.bincount((keys >> self._shift).astype(np.int64), minlength=1 << bits)
+        self._ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32)
 
     def within(
         self, frequencies: NDArray[np.float32], codes: NDArray[np.uint64], radius: int
@@ -68,18 +71,21 @@ class CodeTable:
 
     def _look_up(self, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Returns the row of keys [r, p] and the number of the code of each hit."""
-        hits = np.flatnonzero(self._known[keys >> _FILTER_SHIFT])
-        wanted = keys.ravel()[hits] << _HALF
-        order = np.argsort(wanted)  # neighbouring look-ups then touch neighbouring memory
-        wanted, hits = wanted[order], hits[order]
-        first = np.searchsorted(self._sorted, wanted, side="left")
-        counts = np.searchsorted(self._sorted, wanted | _LOWER, side="right") - first
-        counts = np.minimum(counts, _MOST_A_PROBE)
-        rows = np.repeat(hits // keys.shape[1], counts)
-        # Position inside each range: a running number minus where the range begins.
-        inside = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        found = self._sorted[np.repeat(first, counts) + inside] & _LOWER
-        return rows, found.astype(np.int64)
+        # Sorted, so that one look-up after the other touches neighbouring memory; the number of a
+        # key stands in its lower half.
+        probes = (keys.ravel() << _HALF) | np.arange(keys.size, dtype=np.uint64)
+        probes.sort()
+        division = (probes >> self._shift).astype(np.int64)
+        first = self._ends[division].astype(np.int64)
+        counts = np.minimum(self._ends[division + 1] - first, _MOST_A_PROBE)
+        which = np.repeat(np.arange(len(probes)), counts)
+        # Position inside each division: a running number minus where the division begins.
+        inside = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+        entries = self._sorted[np.repeat(first, counts) + inside]
+        probes = probes[which]
+        same = (entries ^ probes) <= _LOWER  # equal upper halves
+        rows = (probes[same] & _LOWER).astype(np.int64) // keys.shape[1]
+        return rows, (entries[same] & _LOWER).astype(np.int64)
 
 
 def different_bits(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """Which layers of a network train through our own operators."""
 
 import logging
+from typing import Any
 
 from paddle import Tensor, nn
 
@@ -9,8 +10,6 @@ from toolkit.models.backbones.blocks import ConvBN
 from toolkit.runtime import Device, cores_allowed
 
 _LOG = logging.getLogger(__name__)
-# Numbers in the input of a layer from which ours is faster on two cores (docs/kernels.md).
-_SMALLEST = 16_384
 
 
 class FusedConvBN(ConvBN):
@@ -22,16 +21,14 @@ class FusedConvBN(ConvBN):
         return result
 
 
-def install_kernels(
-    network: nn.Layer, choice: str, device: Device, *, smallest: int = _SMALLEST
-) -> int:
+def install_kernels(network: nn.Layer, choice: str, device: Device, *, smallest: Any = None) -> int:
     """Lets a network train through compiled operators, on a CPU and where they are installed.
 
     Args:
         network: changed in place; its parameters and their names stay.
         choice: ``auto``, or ``paddle`` for none of them.
         device: where it trains.
-        smallest: how many numbers the input of a layer must have for ours to be used.
+        smallest: a `toolkit.kernels.layers.Smallest`; None for where ours is faster.
 
     Returns:
         How many layers have one.
@@ -39,7 +36,7 @@ def install_kernels(
     if choice == "paddle" or device.kind != "cpu":
         return 0
     try:
-        from toolkit.kernels.layers import use_kernels
+        from toolkit.kernels.layers import Smallest, use_kernels
         from toolkit.kernels.memory import keep_freed_memory
         from toolkit.kernels.warm_up import compile_loops
         from toolkit.kernels.workers import Workers
@@ -48,7 +45,8 @@ def install_kernels(
         return 0
     workers = Workers(cores_allowed())
     layers = network.sublayers(include_self=True)
-    count = sum(use_kernels(layer, workers, smallest) for layer in layers)
+    sizes = Smallest() if smallest is None else smallest
+    count = sum(use_kernels(layer, workers, sizes) for layer in layers)
     if not count:
         return 0
     for layer in layers:

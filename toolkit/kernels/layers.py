@@ -27,6 +27,21 @@ _ACTIVATIONS = {
 
 
 @dataclass(frozen=True)
+class Smallest:
+    """How many numbers an input must have at least; below, Paddle is as fast (docs/kernels.md).
+
+    Attributes:
+        depthwise: of a depthwise convolution.
+        dense: of any other convolution.
+        norm: of a batch norm.
+    """
+
+    depthwise: int = 16_384
+    dense: int = 65_536
+    norm: int = 262_144
+
+
+@dataclass(frozen=True)
 class Plan:
     """How a layer computes.
 
@@ -98,19 +113,19 @@ class NormBatchNorm2D(nn.BatchNorm2D):
         return result
 
 
-def use_kernels(layer: nn.Layer, workers: Workers, smallest: int) -> bool:
+def use_kernels(layer: nn.Layer, workers: Workers, smallest: Smallest) -> bool:
     """Gives one layer our operator, if there is one for exactly what it computes.
 
     Args:
         layer: any layer; those within it stay.
         workers: the threads to use.
-        smallest: how many numbers an input must have for it.
+        smallest: from which size of its input on.
 
     Returns:
         Whether there was one.
     """
     if type(layer) is nn.BatchNorm2D:
-        return _use_for_norm(layer, Plan(workers, smallest))
+        return _use_for_norm(layer, Plan(workers, smallest.norm))
     if type(layer) is nn.Conv2D:
         return _use_for_convolution(layer, workers, smallest)
     return False
@@ -133,18 +148,18 @@ def _use_for_norm(layer: Any, plan: Plan) -> bool:
     return True
 
 
-def _use_for_convolution(layer: Any, workers: Workers, smallest: int) -> bool:
+def _use_for_convolution(layer: Any, workers: Workers, smallest: Smallest) -> bool:
     facts, geometry = vars(layer), _geometry(layer)
     groups, channels = facts["_groups"], facts["_in_channels"]
     if geometry is None:
         return False
     if groups == channels == facts["_out_channels"] and channels > 1:
-        layer.__class__ = DepthwiseConv2D
+        layer.__class__, least = DepthwiseConv2D, smallest.depthwise
     elif groups == 1:
-        layer.__class__ = DenseConv2D
+        layer.__class__, least = DenseConv2D, smallest.dense
     else:
         return False
-    layer.kernels = Plan(workers, smallest, geometry)
+    layer.kernels = Plan(workers, least, geometry)
     return True
 
 

@@ -48,7 +48,7 @@ def moments(planes: Array, sums: Array, start: int, stop: int) -> None:
         sums[number, 0], sums[number, 1] = total, square
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, fastmath=_ORDERED)
 def normalise(
     planes: Array, constants: Array, activation: int, out: Array, start: int, stop: int
 ) -> None:
@@ -76,7 +76,7 @@ def normalise(
             _normalise(plane, row, 3, target)
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, fastmath=_LANES)
 def gradient_sums(
     planes: Array,
     constants: Array,
@@ -111,7 +111,7 @@ def gradient_sums(
         sums[number, 0], sums[number, 1] = pair
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, fastmath=_ORDERED)
 def pull_back(
     planes: Array,
     constants: Array,
