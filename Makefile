@@ -33,10 +33,10 @@ fix: $(TOOLS)  ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(RUNTIME)  ## both sides of every measurement in turn; writes benchmarks/results.json, under 30 minutes
+bench: $(RUNTIME)  ## both sides of every measurement in turn; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks.run
 
-bench-quick: $(RUNTIME)  ## the same with few repeats, for a look, in 5 minutes
+bench-quick: $(RUNTIME)  ## the same with few repeats, for a look
 	$(BIN)/python -m benchmarks.run --quick
 
 bench-%: $(RUNTIME)
