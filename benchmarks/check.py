@@ -58,7 +58,7 @@ def _rates(options: Options, plan: Plan) -> Comparison:
         {"ours": lambda: len(some) / toolkit(some, folder).seconds, **sides}, options.repeats
     )
     ours = figures.pop("ours")
-    setting, best = better(figures)
+    setting, best = better(figures, higher_is_better=True)
     return Comparison(
         area="check",
         name=f"check of {len(some):,} photographs, all checks on",

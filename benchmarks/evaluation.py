@@ -136,7 +136,7 @@ def _row(
         process.submit(work.made, problem).exception()
     sides = {"ours": run_ours, **{name: run_peer(process) for name, process in peers.items()}}
     figures = all_in_turn(sides, repeats)
-    setting, peer = better({name: figures[name] for name in peers})
+    setting, peer = better({name: figures[name] for name in peers}, higher_is_better=False)
     in_numpy: Run = ours.submit(work.evaluate_by_argsort_in_numpy, problem, plan.sample).result()
     return Comparison(
         AREA, f"{plan.size:,} queries x {plan.size:,} vectors of {work.DIMENSION}, "

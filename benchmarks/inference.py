@@ -193,7 +193,7 @@ def _row(
     targets: tuple[float | None, float | None],
     note: str = "",
 ) -> Comparison:
-    setting, peer = better(peers)
+    setting, peer = better(peers, higher_is_better=True)
     return Comparison(
         AREA, name, "images/s", ours, peer, _peer_name(setting),
         required=targets[0], wanted=targets[1],

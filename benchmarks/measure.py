@@ -145,7 +145,7 @@ def all_in_turn(
 
 
 def better(
-    settings: Mapping[str, list[float]], *, higher_is_better: bool = True
+    settings: Mapping[str, list[float]], *, higher_is_better: bool
 ) -> tuple[str, list[float]]:
     """Returns the setting with the better median, and its figures.
 

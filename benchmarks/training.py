@@ -126,7 +126,7 @@ def _compare(row: _Row, options: Options) -> Comparison:
         pairs = zip(trainers["ours"].first_losses, trainers[_PLAIN].first_losses, strict=True)
         differences = [abs(ours - theirs) / theirs for ours, theirs in pairs]
     plain = {setting: figures[setting] for setting in (_PLAIN, _KEEPING)}
-    chosen, peer = better(plain)
+    chosen, peer = better(plain, higher_is_better=True)
     said = ", ".join(f"{difference:.0e}" for difference in differences)
     return Comparison(
         area="training",

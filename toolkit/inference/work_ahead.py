@@ -13,13 +13,18 @@ _Done = TypeVar("_Done")
 
 
 @contextmanager
-def worker_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Yields threads that are let go when the block is left: none begins anything new then."""
+def worker_threads(count: int, *, wait: bool = False) -> Iterator[ThreadPoolExecutor]:
+    """Yields threads that are let go when the block is left: none begins anything new then.
+
+    Args:
+        count: how many.
+        wait: leave the block only when what they are doing is done.
+    """
     pool = ThreadPoolExecutor(count, thread_name_prefix="pictures")
     try:
         yield pool
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=wait, cancel_futures=True)
 
 
 def batches_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

@@ -4,16 +4,14 @@ Threads and not processes: decoding, resizing and Paddle's own operators let oth
 run, nothing has to be sent from process to process, and no epoch begins with starting them.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 import cv2
 
 from toolkit.data.dataset import ImageDataset, collate
 from toolkit.data.samplers import Key, Sampler
+from toolkit.inference.work_ahead import in_order, worker_threads
 from toolkit.training.learner import Batch
 
 _Task = TypeVar("_Task")
@@ -69,16 +67,5 @@ def made_ahead(
     if not num_workers:
         yield from map(make, tasks)
         return
-    waiting = iter(tasks)
-    under_way: deque[Future[_Done]] = deque()
-    with ThreadPoolExecutor(num_workers, thread_name_prefix="loader") as pool:
-        try:
-            while True:
-                missing = num_workers + 1 - len(under_way)
-                under_way.extend(pool.submit(make, task) for task in islice(waiting, missing))
-                if not under_way:
-                    return
-                yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
+    with worker_threads(num_workers, wait=True) as pool:
+        yield from in_order(tasks, lambda task: pool.submit(make, task).result, ahead=num_workers)

@@ -1,8 +1,8 @@
 """8-bit integers: calibrated on pictures, in one file that OpenVINO and ONNX Runtime both run.
 
 Written by ONNX Runtime's static quantizer as QuantizeLinear / DequantizeLinear pairs around the
-float operators, which both engines turn into integer ones. docs/precision.md has the measurements
-behind each choice here: kernels with a scale for each channel, maps as unsigned bytes between their
+float operators, which both engines turn into integer ones. docs/precision.md says why for each
+choice here: kernels with a scale for each channel, maps as unsigned bytes between their
 least and largest value, and the ends of the network in float.
 """
 
