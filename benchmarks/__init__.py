@@ -7,3 +7,5 @@ of them. What all share stands in `measure` (sides in turn, a row), `machine` (w
 ``benchmarks.conformance`` asks whether networks and exports compute what their peers compute;
 ``benchmarks.costs`` counts parameters and multiply-adds.
 """
+
+import toolkit  # noqa: F401 - before numpy, as in a run: see toolkit/processor.py

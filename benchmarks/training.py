@@ -5,7 +5,7 @@
 A step is forward, loss, backward and optimizer, on batches that lie in memory. Each side is a
 process of its own that stays alive between its turns; both start from the same weights and see the
 same batches, and the losses of the first steps are compared. Plain Paddle runs with the setting of
-its matrix library that the toolkit makes (toolkit.runtime.prepare_paddle), with and without the
+its matrix library that the toolkit makes (toolkit/processor.py), with and without the
 setting of the C library that the kernels make (keeping freed memory); the better one is quoted.
 """
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from toolkit.index import exact, fixed_point, ranking, tiles
+from toolkit.index import exact, fixed_point, tiles
 from toolkit.index.budget import Span
 
 
@@ -10,13 +10,12 @@ def cut(monkeypatch):
     """Cuts the work into blocks of queries, tiles of rows and matrix products of a given size."""
 
     def apply(queries, rows, columns):
-        monkeypatch.setattr(ranking, "_SORTED_AT_ONCE", max(queries // 2, 1))
         monkeypatch.setattr(fixed_point, "_ROWS_AT_ONCE", max(columns - 1, 1))
         monkeypatch.setattr(tiles, "_COLUMNS", columns)
         monkeypatch.setattr(
             exact,
             "plan",
-            lambda num_gallery, pairs, _memory_mib: (
+            lambda num_gallery, pairs, _share: (
                 Span(0, len(pairs)).cut(queries),
                 Span(0, num_gallery).cut(rows),
             ),

@@ -19,26 +19,26 @@ def test_cutting_loses_nothing(size):
 
 
 @pytest.mark.parametrize("num_gallery", [0, 1, 1000, 50_000, 3_000_000])
-@pytest.mark.parametrize("memory_mib", [1, 64, 512])
+@pytest.mark.parametrize("memory_mib", [1, 64, 768])
 def test_a_plan_covers_everything_and_keeps_to_its_memory(num_gallery, memory_mib):
     pairs = np.random.default_rng(0).integers(0, 5000, 3000)
     pairs[7] = 10**9  # more than there is memory for: a block of its own
-    blocks, tiles = plan(num_gallery, pairs, memory_mib)
+    blocks, tiles = plan(num_gallery, pairs, Budget(memory_mib).share)
     assert joined(blocks) == list(range(3000))
     assert sum(map(len, tiles)) == num_gallery
     assert [tile.start for tile in tiles[1:]] == [tile.stop for tile in tiles[:-1]]
-    half = (memory_mib << 20) // 2
+    share = (memory_mib << 20) // 3
     widest = max(map(len, tiles), default=0)
     for block in blocks:
-        assert len(block) * widest * 4 <= half
-        assert len(block) == 1 or 128 * pairs[block.start : block.stop].sum() <= half
+        assert len(block) * widest * 4 <= share
+        assert len(block) == 1 or 128 * pairs[block.start : block.stop].sum() <= share
 
 
 def test_a_gallery_that_fits_is_one_tile():
-    blocks, tiles = plan(50_000, np.full(50_000, 50), 512)
+    blocks, tiles = plan(50_000, np.full(50_000, 50), Budget().share)
     assert tiles == [Span(0, 50_000)]
     assert len(blocks[0]) == 1024
-    assert plan(500_000, np.zeros(9, int), 512)[1] == [Span(0, 500_000)]
+    assert plan(500_000, np.zeros(9, int), Budget().share)[1] == [Span(0, 500_000)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

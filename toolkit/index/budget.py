@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from toolkit.runtime import cores_allowed
 
-# A matrix product is fast from some dozens of rows on; and the gallery is rounded once a block.
+# A matrix product is fast from some dozens of rows on.
 _QUERIES = (64, 1024)
 _SCORE_BYTES = np.dtype(np.float32).itemsize
 # What a wanted pair costs until its block is done, in the metrics too.
@@ -22,18 +22,23 @@ class Budget:
     """What a search may use; it changes no number.
 
     Attributes:
-        memory_mib: about how much working memory, in MiB, from 1.
+        memory_mib: about how much working memory, in MiB, from 1; besides it, some 50 MiB.
         threads: for the work beside numpy's matrix product, which has threads of its own; None for
             the cores allowed to the process.
     """
 
-    memory_mib: int = 512
+    memory_mib: int = 768
     threads: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("memory_mib", self.memory_mib), ("threads", self.threads)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}.")
+
+    @property
+    def share(self) -> int:
+        """Bytes for each of three things: a block's scores, its wanted pairs, a rounded gallery."""
+        return (self.memory_mib << 20) // 3
 
 
 @dataclass(frozen=True)
@@ -52,23 +57,19 @@ class Span:
         return [Span(start, min(start + size, self.stop)) for start in starts]
 
 
-def plan(
-    num_gallery: int, pairs: NDArray[np.int64], memory_mib: int
-) -> tuple[list[Span], list[Span]]:
+def plan(num_gallery: int, pairs: NDArray[np.int64], share: int) -> tuple[list[Span], list[Span]]:
     """Chooses blocks of queries and tiles of the gallery.
 
-    Half of the memory holds the scores of a block against a tile. A tile is the whole gallery
-    where that fits: one of several tiles is scored twice.
+    A tile is the whole gallery where the scores fit: one of several tiles is scored twice.
 
     Args:
         num_gallery: rows of the gallery.
         pairs: int64 [q], how many pairs of each query are asked for.
-        memory_mib: for all of it.
+        share: bytes for the scores of a block against a tile, and again for its pairs.
 
     Returns:
         Blocks, of one query or more, and tiles.
     """
-    share = (memory_mib << 20) // 2
     at_most = int(np.clip(share // (_SCORE_BYTES * max(num_gallery, 1)), *_QUERIES))
     total = np.concatenate([[0], np.cumsum(pairs)])
     blocks: list[Span] = []

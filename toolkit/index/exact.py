@@ -126,10 +126,10 @@ def ranked_blocks(
     """
     wanted = RowSets.from_lists([[]] * len(queries)) if relevant is None else relevant
     _check(queries, gallery, [wanted, *exclude])
-    blocks, tiles = plan(len(gallery), wanted.counts + k, budget.memory_mib)
+    blocks, tiles = plan(len(gallery), wanted.counts + k, budget.share)
     edges = np.empty(0, np.float32) if edges is None else np.asarray(edges, np.float32)
     with Workers(budget.threads) as workers:
-        scorer = Scorer(queries, gallery, exclude, workers)
+        scorer = Scorer(queries, gallery, exclude, workers, memory=budget.share)
         ranking = BlockRanking(scorer, tiles, wanted, k, edges, workers)
         for block in blocks:
             yield ranking.rank(block)

@@ -1,6 +1,6 @@
 """The ranking of a gallery for a block of queries: sort the scores of a tile, count in them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,7 @@ from toolkit.index.order_keys import NOTHING, Keys, pack, rows_of, scores_of
 from toolkit.index.row_sets import RowSets
 from toolkit.index.tiles import Lines, Scorer
 
-# Threads sort side by side, and take turns for the steps between; so a turn has to be worth it.
-_SORTED_AT_ONCE = 16
+_Step = Callable[["_QueryRanking", Lines, Span], None]
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,11 @@ class BlockRanking:
 
     def rank(self, block: Span) -> RankedBlock:
         """Ranks the gallery for the queries of a block."""
-        queries = [_QueryRanking(self.k, self.edges) for _ in range(len(block))]
-        first, second = self._sweeps(block)
-        if self.wanted.counts[block.start : block.stop].any():
-            for tile, lines in first:
-                self._find(block, queries, tile, lines)
-        for tile, lines in second:
-            self._count(queries, tile, lines)
+        sets = [self.wanted.of(query) for query in range(block.start, block.stop)]
+        queries = [_QueryRanking(rows, self.k, self.edges) for rows in sets]
+        for steps in self._sweeps(block):
+            for tile in self.tiles:
+                self._sweep(queries, tile, self.scorer.lines(block, tile), steps)
         best = np.stack([query.best for query in queries])
         top_scores = scores_of(best)
         return RankedBlock(
@@ -82,48 +79,34 @@ class BlockRanking:
             num_ranked=sum(query.num_ranked for query in queries),
         )
 
-    def _sweeps(
-        self, block: Span
-    ) -> tuple[Iterable[tuple[Span, Lines]], Iterable[tuple[Span, Lines]]]:
-        """Gives the scores of all tiles twice: to look relevant ones up, and to sort and count.
+    def _sweeps(self, block: Span) -> list[list[_Step]]:
+        """Chooses what is done to every tile, sweep after sweep over all of them.
 
-        A gallery of several tiles is scored again for the second sweep: that is the price of
-        holding a single tile. One that fits in a tile is scored once.
+        Nothing can be counted before all marks are found, so a gallery of several tiles is scored
+        twice: that is the price of holding a single tile.
         """
+        if not self.wanted.counts[block.start : block.stop].any():
+            return [[_QueryRanking.count]]
         if len(self.tiles) == 1:
-            scored = [(self.tiles[0], self.scorer.lines(block, self.tiles[0]))]
-            return scored, scored
-        return (
-            ((tile, self.scorer.lines(block, tile)) for tile in self.tiles),
-            ((tile, self.scorer.lines(block, tile)) for tile in self.tiles),
-        )
+            return [[_QueryRanking.find, _QueryRanking.count]]
+        return [[_QueryRanking.find], [_QueryRanking.count]]
 
-    def _find(
-        self, block: Span, queries: Sequence["_QueryRanking"], tile: Span, lines: Lines
+    def _sweep(
+        self, queries: Sequence["_QueryRanking"], tile: Span, lines: Lines, steps: list[_Step]
     ) -> None:
-        def find(piece: Span) -> None:
+        def work(piece: Span) -> None:
             for place in range(piece.start, piece.stop):
-                queries[place].find(lines[place], tile, self.wanted.of(block.start + place))
+                for step in steps:
+                    step(queries[place], lines[place], tile)
 
-        self.workers.share(len(queries), find)
-
-    def _count(self, queries: Sequence["_QueryRanking"], tile: Span, lines: Lines) -> None:
-        def count(piece: Span) -> None:
-            scratch = np.empty((_SORTED_AT_ONCE, len(tile)), np.float32)
-            for few in piece.cut(_SORTED_AT_ONCE):
-                ordered = scratch[: len(few)]
-                ordered[:] = lines[few.start : few.stop]
-                ordered.sort(axis=1)
-                for place, line in enumerate(ordered, few.start):
-                    queries[place].count(lines[place], line, tile)
-
-        self.workers.share(len(queries), count)
+        self.workers.share(len(queries), work)
 
 
 class _QueryRanking:
     """What is known of one query's ranking while tile after tile is shown to it.
 
     Args:
+        wanted: the query's relevant gallery rows, ascending.
         k: how many of the first rows to keep.
         edges: float32 [e], scores at which to count.
 
@@ -136,8 +119,8 @@ class _QueryRanking:
         num_ranked: rows that were not left out.
     """
 
-    def __init__(self, k: int, edges: NDArray[np.float32]) -> None:
-        self._edges = edges
+    def __init__(self, wanted: NDArray[np.int64], k: int, edges: NDArray[np.float32]) -> None:
+        self._wanted, self._edges = wanted, edges
         self.marks: Keys = np.empty(0, np.uint64)
         self.scores: Lines = np.empty(0, np.float32)
         self.before = np.empty(0, np.int64)
@@ -145,16 +128,15 @@ class _QueryRanking:
         self.best: Keys = np.full(k, NOTHING)
         self.num_ranked = 0
 
-    def find(self, line: Lines, tile: Span, rows: NDArray[np.int64]) -> None:
+    def find(self, line: Lines, tile: Span) -> None:
         """Looks the scores of relevant rows up, those of them that are in this tile.
 
         Args:
             line: float32 [tile], the query's scores, -inf for a row that is left out.
             tile: which gallery rows these are.
-            rows: the query's relevant gallery rows, ascending.
         """
-        first, stop = rows.searchsorted([tile.start, tile.stop])
-        here = rows[first:stop]
+        first, stop = self._wanted.searchsorted([tile.start, tile.stop])
+        here = self._wanted[first:stop]
         scores = line[here - tile.start]
         ranked = scores > -np.inf
         if not ranked.all():
@@ -164,14 +146,14 @@ class _QueryRanking:
         self.scores = scores_of(self.marks)
         self.before = np.zeros(len(self.marks), np.int64)
 
-    def count(self, line: Lines, ordered: Lines, tile: Span) -> None:
+    def count(self, line: Lines, tile: Span) -> None:
         """Counts what stands before the relevant rows and above the edges, and keeps the best.
 
         Args:
             line: float32 [tile], the query's scores, -inf for a row that is left out.
-            ordered: the same, ascending.
             tile: which gallery rows these are.
         """
+        ordered = np.sort(line)
         self.num_ranked += len(line) - int(ordered.searchsorted(-np.inf, side="right"))
         self.above += len(line) - ordered.searchsorted(self._edges, side="right")
         if len(self.marks):

@@ -20,21 +20,32 @@ _COLUMNS = 4096
 class Scorer:
     """Scores queries against a gallery, exactly.
 
-    Each call writes over what the one before returned.
+    Each call writes over what the one before returned. A gallery that fits into the memory for it
+    is rounded once, a larger one for every block of queries.
 
     Args:
         queries: the vectors to look up.
         gallery: the vectors to find.
         left_out: gallery rows that each query must not see.
         workers: do all but the matrix product, which has numpy's own threads.
+        memory: bytes that a rounded gallery may take.
     """
 
     def __init__(
-        self, queries: WholeRows, gallery: WholeRows, left_out: Sequence[RowSets], workers: Workers
+        self,
+        queries: WholeRows,
+        gallery: WholeRows,
+        left_out: Sequence[RowSets],
+        workers: Workers,
+        *,
+        memory: int,
     ) -> None:
         self._queries, self._gallery, self._left_out = queries, gallery, left_out
         self._workers = workers
         self._memory: dict[str, NDArray[Any]] = {}
+        self._kept: _Matrix | None = None
+        if len(gallery) * gallery.dimension * np.dtype(np.float64).itemsize <= memory:
+            self._kept = self._rounded("kept", gallery, Span(0, len(gallery)))
 
     def lines(self, block: Span, tile: Span) -> Lines:
         """Scores a block of queries against a tile.
@@ -49,7 +60,7 @@ class Scorer:
         queries /= self._queries.scale * self._gallery.scale
         for columns in tile.cut(_COLUMNS):
             part = lines[:, columns.start - tile.start : columns.stop - tile.start]
-            self._multiply(queries, self._rounded("gallery", self._gallery, columns), part)
+            self._multiply(queries, self._gallery_rows(columns), part)
         for line, query in zip(lines, range(block.start, block.stop), strict=True):
             for sets in self._left_out:
                 rows = sets.of(query)
@@ -65,6 +76,11 @@ class Scorer:
 
         self._workers.share(len(out), round_once)
 
+    def _gallery_rows(self, rows: Span) -> _Matrix:
+        if self._kept is not None:
+            return self._kept[rows.start : rows.stop]
+        return self._rounded("gallery", self._gallery, rows)
+
     def _rounded(self, name: str, vectors: WholeRows, rows: Span) -> _Matrix:
         whole = self._array(name, (len(rows), vectors.dimension), np.float64)
 
@@ -78,6 +94,6 @@ class Scorer:
     def _array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Returns an array in the memory of that name: fresh pages cost as much as the sums."""
         size = int(np.prod(shape))
-        if len(self._memory.get(name, ())) < size:
+        if name not in self._memory or len(self._memory[name]) < size:
             self._memory[name] = np.empty(size, dtype)
         return self._memory[name][:size].reshape(shape)
