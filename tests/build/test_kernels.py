@@ -80,13 +80,18 @@ def test_one_step_is_the_same(name):
         assert (differences <= 2 * jumps(name, images, wanted, wanted_gradients)).all()
 
 
+def noisy(images):
+    """The same but for a millionth, some times."""
+    for seed in range(4):
+        noise = 1e-6 * np.random.default_rng(seed).standard_normal(images.shape)
+        yield paddle.to_tensor((images.numpy() * (1 + noise)).astype(np.float32))
+
+
 def jumps(name, images, wanted, wanted_gradients):
     """How much Paddle's own step differs when images change by a millionth: the most of some."""
     found = []
-    for seed in range(4):
-        noise = 1e-6 * np.random.default_rng(seed).standard_normal(images.shape)
-        noisy = paddle.to_tensor((images.numpy() * (1 + noise)).astype(np.float32))
-        loss, gradients = step(network_of(name), noisy)
+    for others in noisy(images):
+        loss, gradients = step(network_of(name), others)
         found.append([abs(loss - wanted) / wanted, distance(gradients, wanted_gradients)])
     return np.max(found, axis=0)
 
@@ -106,9 +111,17 @@ def test_every_layer_is_the_same_on_what_it_meets(name):
     changed = {path: layer for path, layer in ours.named_sublayers() if path in met}
     for path, layer in changed.items():
         original = dict(plain.named_sublayers())[path]
-        found, wanted = (pulled(one, met[path]) for one in (layer, original))
-        for one, other in zip(found, wanted, strict=True):
-            assert np.abs(one - other).max() <= 1e-5 * np.abs(other).max(), path
+        wanted = pulled(original, met[path])
+        differences = relative(pulled(layer, met[path]), wanted)
+        if (differences > 1e-5).any():  # a value beside the kink of a ReLU, as above
+            own = [relative(pulled(original, others), wanted) for others in noisy(met[path])]
+            assert (differences <= 2 * np.max(own, axis=0)).all(), path
+
+
+def relative(found, wanted):
+    """The largest difference of each array, as a share of its largest value."""
+    pairs = zip(found, wanted, strict=True)
+    return np.array([np.abs(one - other).max() / np.abs(other).max() for one, other in pairs])
 
 
 def pulled(layer, given):
@@ -119,9 +132,10 @@ def pulled(layer, given):
     pixels = np.random.default_rng(5).standard_normal(out.shape, dtype=np.float32)
     out.backward(paddle.to_tensor(pixels))
     gradients = [parameter.grad for parameter in layer.parameters()]
-    result = [out, x.grad, *(gradient for gradient in gradients if gradient is not None)]
-    layer.clear_gradients()
-    return [tensor.numpy() for tensor in result]
+    given_back = [out, x.grad, *(gradient for gradient in gradients if gradient is not None)]
+    result = [np.array(tensor) for tensor in given_back]
+    layer.clear_gradients()  # in place
+    return result
 
 
 def check_evaluation_and_export(plain, images, folder):

@@ -165,7 +165,8 @@ def test_an_unknown_engine_is_named(exported: ExportReport) -> None:
 @pytest.mark.parametrize(
     ("installed", "files", "expected"),
     [
-        ({"paddle", "onnxruntime", "openvino"}, {"features.onnx"}, "openvino"),
+        ({"paddle", "onnxruntime", "openvino"}, {"features.onnx"}, "onnxruntime"),
+        ({"paddle", "openvino"}, {"features.onnx"}, "openvino"),
         ({"paddle", "onnxruntime"}, {"features.onnx"}, "onnxruntime"),
         ({"onnxruntime"}, {"features.onnx"}, "onnxruntime"),
         ({"paddle"}, {"features.onnx"}, "paddle"),
@@ -190,9 +191,15 @@ def test_the_fastest_that_is_there_is_chosen(
     assert caplog.messages == [f"Engine: {expected}."]
 
 
+def test_int8_has_another_fastest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "features.int8.onnx").touch()
+    monkeypatch.setattr(engine, "is_installed", lambda _name: True)
+    assert choose_engine(tmp_path, CPU, "int8") == "openvino"
+
+
 @pytest.mark.parametrize(
     ("gpus_of_paddle", "onnxruntime_has_cuda", "expected"),
-    [(1, True, "paddle"), (0, True, "onnxruntime"), (0, False, "openvino")],
+    [(1, True, "paddle"), (0, True, "onnxruntime"), (0, False, "onnxruntime")],
 )
 def test_a_gpu_is_used_by_whoever_can(
     gpus_of_paddle: int,

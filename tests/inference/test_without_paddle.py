@@ -81,6 +81,6 @@ def test_so_is_predict(
     config.write_text(yaml.safe_dump(document))
     done = _run(MAIN, "-c", str(config))
     assert done.returncode == 0, done.stderr
-    assert "Engine: openvino." in done.stderr
+    assert "Engine: onnxruntime." in done.stderr
     result = json.loads((tmp_path / "out" / "predict_result.json").read_text())
     assert result["features"] == len(list((drawn_dataset / "images").iterdir()))

@@ -16,11 +16,10 @@ from toolkit.errors import ConfigError, DatasetError, RecallDropError
 from toolkit.evaluation.recall_change import RecallChange, recall_change
 from toolkit.evaluation.retrieval_result import RetrievalResult
 from toolkit.evaluation.trial import RetrievalTrial
-from toolkit.inference.engines.engine import choose_engine
+from toolkit.inference.engines.engine import installed_onnx_engines
 from toolkit.inference.export import ExportReport, publish
 from toolkit.inference.precision.lowering import lower_precision, note_facts
 from toolkit.models.recognizer import Recognizer
-from toolkit.runtime import Device
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,8 @@ class Lowering:
     def _lower(self, staged: Path) -> PrecisionReport:
         """Evaluates an export as fp32 and, once it is that, in the lower precision."""
         engine: str = self._config.Evaluate.engine
-        if engine == "auto":
-            engine = choose_engine(staged, Device("cpu"))
+        if engine == "auto":  # the one that will run the result
+            engine = next(iter(installed_onnx_engines(self._precision)), "onnxruntime")
         before = self._evaluate(staged, engine)
         lower_precision(staged, self._precision, self._images)
         after = self._evaluate(staged, engine)
