@@ -10,17 +10,14 @@ setting of the C library that the kernels make (keeping freed memory); the bette
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any
 
+from benchmarks.answering import Answering
 from benchmarks.conformance.environments import REPOSITORY
 from benchmarks.machine import matrix_product_rates
 from benchmarks.measure import Comparison, Details, Options, Table, all_in_turn, better, others
@@ -62,49 +59,20 @@ def details(options: Options, comparisons: list[Comparison]) -> Details:
 class _Trainer:
     """A process of `training_worker` that makes steps when it is asked."""
 
-    def __init__(self, row: _Row, kernels: str, variables: dict[str, str], log: Path) -> None:
-        self._log, self._batch_size = log, row[2]
-        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.training_worker",
-                   row[0], str(row[1]), str(row[2]), kernels]  # fmt: skip
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                command, cwd=REPOSITORY, env={**os.environ, **variables}, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-            )  # fmt: skip
-        self._line()
-        self.first_losses: list[float] = self._order(_FIRST_STEPS)["losses"]
-
-    def __enter__(self) -> "_Trainer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
+    def __init__(self, process: Answering, batch_size: int) -> None:
+        self._process, self._batch_size = process, batch_size
+        self.first_losses: list[float] = process.ask(str(_FIRST_STEPS))["losses"]
 
     def images_per_second(self) -> float:
         """Makes a few steps and returns their rate."""
-        seconds: list[float] = self._order(_STEPS)["seconds"]
+        seconds: list[float] = self._process.ask(str(_STEPS))["seconds"]
         return self._batch_size * _STEPS / sum(seconds)
 
-    def _order(self, steps: int) -> dict[str, Any]:
-        if self._process.stdin is not None:
-            self._process.stdin.write(f"{steps}\n")
-            self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._line())
-        return answer
 
-    def _line(self) -> str:
-        line = "" if self._process.stdout is None else self._process.stdout.readline()
-        if not line:
-            said = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            raise SystemExit(f"A worker of the benchmark ended; it said ({self._log}):\n{said}")
-        return line
+def _started(row: _Row, kernels: str, variables: dict[str, str], log: Path) -> Answering:
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.training_worker",
+               row[0], str(row[1]), str(row[2]), kernels]  # fmt: skip
+    return Answering(command, variables, log)
 
 
 def _compare(row: _Row, options: Options) -> Comparison:
@@ -116,12 +84,15 @@ def _compare(row: _Row, options: Options) -> Comparison:
     }
     with ExitStack() as stack:
         trainers = {
-            setting: stack.enter_context(
-                _Trainer(row, kernels, variables, options.workspace / f"training_{number}.log")
+            setting: _Trainer(
+                stack.enter_context(
+                    _started(row, kernels, variables, options.workspace / f"training_{number}.log")
+                ),
+                batch_size,
             )
             for number, (setting, (kernels, variables)) in enumerate(settings.items())
         }
-        sides = {key: partial(_rate, trainer) for key, trainer in trainers.items()}
+        sides = {key: trainer.images_per_second for key, trainer in trainers.items()}
         figures = all_in_turn(sides, options.repeats)
         pairs = zip(trainers["ours"].first_losses, trainers[_PLAIN].first_losses, strict=True)
         differences = [abs(ours - theirs) / theirs for ours, theirs in pairs]
@@ -141,10 +112,6 @@ def _compare(row: _Row, options: Options) -> Comparison:
         "of themselves",
         note=others(plain, chosen, "images/s"),
     )
-
-
-def _rate(trainer: _Trainer) -> float:
-    return trainer.images_per_second()
 
 
 def _limits(comparisons: list[Comparison]) -> Table:

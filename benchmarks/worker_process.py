@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.answering import Answering, ended
 from benchmarks.conformance.environments import REPOSITORY
+
+# PaddleX would ask several hosts whether they are there, which says nothing of its speed.
+_VARIABLES = {"PYTHONPATH": str(REPOSITORY), "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Side:
 
 
 class Worker:
-    """A side that stays alive between its turns, so that only its work is measured.
+    """A side that stays alive between its turns.
 
     Args:
         side: what it runs.
@@ -50,15 +54,9 @@ class Worker:
     """
 
     def __init__(self, side: Side, log: Path) -> None:
-        self._log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                side.command(), cwd=REPOSITORY, env=_variables(), text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-            )  # fmt: skip
+        self._process = Answering(side.command(), _VARIABLES, log)
+        self._features = log.with_suffix(".npy")
         self.peak_mib = 0.0
-        self._read()
 
     def __enter__(self) -> "Worker":
         return self
@@ -69,11 +67,7 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        self._process.__exit__(kind, error, trace)
 
     def images_per_second(self, listing: Path, batch_size: int) -> float:
         """Returns the rate at which the pictures of a list become features."""
@@ -82,29 +76,14 @@ class Worker:
 
     def features(self, listing: Path, batch_size: int) -> NDArray[np.float32]:
         """Returns the features [n, d] of the pictures of a list."""
-        file = self._log.with_suffix(".npy")
-        self._order(listing, batch_size, str(file))
-        features: NDArray[np.float32] = np.load(file)
+        self._order(listing, batch_size, str(self._features))
+        features: NDArray[np.float32] = np.load(self._features)
         return features
 
     def _order(self, listing: Path, batch_size: int, features: str | None) -> dict[str, Any]:
         order = {"list": str(listing), "batch_size": batch_size, "features": features}
-        if self._process.stdin is None:
-            raise SystemExit("The worker has no standard input.")
-        try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # its answer will be missing too, and what it said is shown then
-        answer = self._read()
+        answer = self._process.ask(json.dumps(order))
         self.peak_mib = answer["peak_mib"]
-        return answer
-
-    def _read(self) -> dict[str, Any]:
-        line = "" if self._process.stdout is None else self._process.stdout.readline()
-        if not line:
-            raise _ended(self._log)
-        answer: dict[str, Any] = json.loads(line)
         return answer
 
 
@@ -114,25 +93,12 @@ def seconds_to_first_feature(side: Side, picture: Path, log: Path) -> float:
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            side.command("--first", str(picture)), cwd=REPOSITORY, env=_variables(), text=True,
-            stdout=subprocess.PIPE, stderr=errors,
+            side.command("--first", str(picture)), cwd=REPOSITORY, env=os.environ | _VARIABLES,
+            text=True, stdout=subprocess.PIPE, stderr=errors,
         ) as process,
     ):  # fmt: skip
         answer = "" if process.stdout is None else process.stdout.readline()
         taken = time.perf_counter() - started
     if not answer:
-        raise _ended(log)
+        raise ended(log)
     return taken
-
-
-def _ended(log: Path) -> SystemExit:
-    said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-    return SystemExit(f"A worker of the benchmark ended; it said ({log}):\n{said}")
-
-
-def _variables() -> dict[str, str]:
-    # PaddleX would ask several hosts whether they are there, which says nothing of its speed.
-    return os.environ | {
-        "PYTHONPATH": str(REPOSITORY),
-        "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
-    }

@@ -245,6 +245,29 @@ def test_without_numba_a_line_says_so_and_paddle_trains(monkeypatch, caplog):
     network(images_for(network, 2))
 
 
+class Uncompiled:
+    """A module whose loops numba refuses."""
+
+    def __init__(self, message):
+        self._message = message
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise RuntimeError(self._message)
+
+
+def test_where_nothing_can_be_written_paddle_trains(monkeypatch, caplog):
+    message = "cannot cache function 'f': no locator available for file 'loops.py'"
+    monkeypatch.setitem(sys.modules, "toolkit.kernels.layers", Uncompiled(message))
+    network = network_of("TinyPPLCNet")
+    assert install_kernels(network, "auto", CPU) == 0
+    assert "Set NUMBA_CACHE_DIR" in caplog.text
+    monkeypatch.setitem(sys.modules, "toolkit.kernels.layers", Uncompiled("something else"))
+    with pytest.raises(RuntimeError, match="something else"):
+        install_kernels(network, "auto", CPU)
+
+
 def test_two_steps_are_the_same_bits_in_two_runs():
     runs = []
     for _ in range(2):

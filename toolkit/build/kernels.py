@@ -43,6 +43,15 @@ def install_kernels(network: nn.Layer, choice: str, device: Device, *, smallest:
     except ExtraError as error:
         _LOG.info("Training with Paddle's own operators. %s", error)
         return 0
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):  # what numba says where no folder can be written
+            raise
+        _LOG.warning(
+            "Training with Paddle's own operators, which takes longer: numba found no folder for "
+            "what it compiles. Set NUMBA_CACHE_DIR to one that can be written. (%s)",
+            error,
+        )
+        return 0
     workers = Workers(cores_allowed())
     layers = network.sublayers(include_self=True)
     sizes = Smallest() if smallest is None else smallest

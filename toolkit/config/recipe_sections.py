@@ -85,11 +85,11 @@ class DataSection(Section):
         ["path", "label"], description="Columns of the lists; a third is read only if named here."
     )
     num_workers: NonNegativeInt | Literal["auto"] = Field(
-        "auto", description="Processes that read and augment; auto is the cores allowed."
+        "auto", description="Threads that read and augment; auto is the cores allowed."
     )
     cache_mib: NonNegativeInt = Field(
         2048,
-        description="Largest size of the file that keeps decoded training pictures; 0 keeps none.",
+        description="Largest size of the files together that keep decoded pictures; 0 keeps none.",
     )
     rotate_classes: bool = Field(
         False, description="Every class four times, turned by 0, 90, 180 and 270 degrees."

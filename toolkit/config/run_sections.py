@@ -65,7 +65,9 @@ class GlobalSection(Section):
         0, description="Of weights, sampling, augmentation, splits and bootstrap."
     )
     cache_dir: OptionalPath = Field(
-        None, description="Folder for downloads; null takes TOOLKIT_CACHE_HOME, else ~/.cache."
+        None,
+        description="Folder for downloads, kept pictures and features; null takes "
+        "TOOLKIT_CACHE_HOME, else ~/.cache.",
     )
     mirror: OptionalPath = Field(
         None, description="Asked in place of the hosts *.bcebos.com; null takes TOOLKIT_MIRROR."

@@ -19,7 +19,7 @@ Percent = Annotated[float, Interval(ge=0, le=100)]
 # A ratio of the larger to the smaller, where equal ones must pass.
 Ratio = Annotated[float, Ge(1)]
 RatioAboveOne = Annotated[float, Gt(1)]
-# Of the 64 bits of a perceptual hash; beyond 16 everything is near everything.
+# How many of the 64 bits of two codes may differ; beyond 16 everything is near everything.
 HashRadius = Annotated[int, Interval(ge=0, le=16)]
 PositiveIntList = Annotated[list[PositiveInt], MinLen(1)]
 ProbabilityList = Annotated[list[Fraction], MinLen(1)]
