@@ -74,12 +74,12 @@ def test_the_features_do_not_depend_on_the_batch_size(
 
 @pytest.mark.parametrize("name", ENGINES.names())
 @pytest.mark.parametrize("threads", [1, 3])
-def test_streams_are_as_many_as_threads_and_compute_the_same(
+def test_streams_compute_the_same(
     name: str, threads: int, exported: ExportReport, pixels: np.ndarray
 ) -> None:
     opened, images = open_engine(name, exported.directory, CPU, threads), _as_taken(name, pixels)
     expected, streams = opened.run(images), opened.streams()
-    assert len(streams) == threads
+    assert len(streams) == (threads if name in ONNX else 1)
     with ThreadPoolExecutor(threads) as pool:
         for features in pool.map(lambda stream: [stream(images) for _ in range(3)], streams):
             np.testing.assert_allclose(features, [expected] * 3, rtol=1e-5, atol=1e-5)
