@@ -94,9 +94,10 @@ def _name_nodes(graph: Any) -> None:
 def _ends(graph: Any) -> list[str]:
     """Returns the names of the nodes that stay in float.
 
-    They are those before the first layer, and those from the last global pooling on: a vector's
-    length and its last layer cost nothing, and eight bits of it would be the feature's precision. A
-    network without global pooling stays in float from its last layer on.
+    They are those up to the first layer, whose rounding all others would pass on; and those from
+    the last global pooling on: a vector's length and its last layer cost nothing, and eight bits of
+    it would be the feature's precision. A network without global pooling stays in float from its
+    last layer on.
     """
     nodes = list(graph.node)
     layers = [number for number, node in enumerate(nodes) if node.op_type in _LAYERS]
@@ -104,7 +105,7 @@ def _ends(graph: Any) -> list[str]:
     if not layers:
         return [node.name for node in nodes]
     last = poolings[-1] + 1 if poolings else layers[-1]
-    return [node.name for node in [*nodes[: layers[0]], *nodes[last:]]]
+    return [node.name for node in [*nodes[: layers[0] + 1], *nodes[last:]]]
 
 
 class _Batches:
