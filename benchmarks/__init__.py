@@ -8,4 +8,9 @@ of them. What all share stands in `measure` (sides in turn, a row), `machine` (w
 ``benchmarks.costs`` counts parameters and multiply-adds.
 """
 
-import toolkit  # noqa: F401 - before numpy, as in a run: see toolkit/processor.py
+import os
+
+# Both sides choose the matrix code for this processor themselves, as on the machine of a person;
+# where it is set, as on servers that have to reproduce digits, it would slow one of them down.
+for _name in [name for name in os.environ if name.startswith("OPENBLAS_")]:
+    del os.environ[_name]

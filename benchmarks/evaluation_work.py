@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peak_memory import forget_peak, peak_mib
+
 DIMENSION = 512
 CLOSENESS = 0.4
 # Queries that PaddleClas compares at once (Global.sim_block_size).
@@ -54,13 +56,12 @@ class Run:
     Attributes:
         seconds: on the wall.
         metrics: recall1, recall5 and mAP.
-        beyond_mib: most memory held at once, less what the process held with its vectors made;
-            NaN where the system does not tell.
+        beyond_mib: most memory held at once, less what was held before it began.
     """
 
     seconds: float
     metrics: dict[str, float]
-    beyond_mib: float = float("nan")
+    beyond_mib: float = 0.0
 
 
 def evaluate_ours(problem: Problem, start: int, stop: int) -> Run:
@@ -75,12 +76,12 @@ def evaluate_ours(problem: Problem, start: int, stop: int) -> Run:
             ("g", gallery, range(problem.gallery)),
         )
     ]
-    held = _peak_mib()
+    held = forget_peak()
     started = time.perf_counter()
     result = evaluate_retrieval(sides[0], sides[1], rng=np.random.default_rng(0))
     taken = time.perf_counter() - started
     metrics = {name: result.metrics[name] for name in ("recall1", "recall5", "mAP")}
-    return Run(taken, metrics, _peak_mib() - held)
+    return Run(taken, metrics, peak_mib() - held)
 
 
 def evaluate_like_paddleclas(problem: Problem, queries: int) -> Run:
@@ -190,13 +191,3 @@ def _clustered(count: int, centres: NDArray[np.float32], rng: np.random.Generato
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     exact = vectors.astype(np.float64)
     return np.asarray(exact / np.linalg.norm(exact, axis=1, keepdims=True), dtype=np.float64)
-
-
-def _peak_mib() -> float:
-    """Most memory that this process held at once, in MiB; NaN where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return float("nan")
-    # Kilobytes on Linux.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -17,12 +17,13 @@ standard error.
 import argparse
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TextIO
+
+from benchmarks.peak_memory import peak_mib
 
 Predict = Callable[[list[str], int], Iterator[Any]]
 
@@ -65,7 +66,7 @@ def _obey(predict: Predict, order: dict[str, Any]) -> dict[str, float]:
         import numpy as np
 
         np.save(order["features"], np.stack(kept).astype(np.float32))
-    return {"seconds": taken, "images": images, "peak_mib": _peak_mib()}
+    return {"seconds": taken, "images": images, "peak_mib": peak_mib()}
 
 
 def _open_toolkit(model_dir: str, threads: int | None, *, exact: bool) -> Predict:
@@ -95,21 +96,6 @@ def _open_paddlex(model_dir: str, threads: int | None) -> Predict:
             yield result["feature"][place % batch_size]
 
     return predict
-
-
-def _peak_mib() -> float:
-    """The most memory this process has held: VmHWM.
-
-    getrusage's maximum is inherited from the process that started this one, so it is only the
-    second choice.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    unit = 2**20 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _answers() -> TextIO:

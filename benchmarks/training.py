@@ -5,7 +5,7 @@
 A step is forward, loss, backward and optimizer, on batches that lie in memory. Each side is a
 process of its own that stays alive between its turns; both start from the same weights and see the
 same batches, and the losses of the first steps are compared. Plain Paddle runs with the setting of
-its matrix library that the toolkit makes (toolkit/processor.py), with and without the
+its matrix library that the toolkit makes (toolkit.runtime.prepare_paddle), with and without the
 setting of the C library that the kernels make (keeping freed memory); the better one is quoted.
 """
 
@@ -31,7 +31,7 @@ _NETWORKS: list[_Row] = [
     ("SmallResNet", 64, 32, None, None),
 ]
 # The first steps also get memory from the system; their losses are compared.
-_FIRST_STEPS, _STEPS = 4, 2
+_FIRST_STEPS, _STEPS = 3, 1
 _PLAIN, _KEEPING = "plain Paddle", "plain Paddle, freed memory kept"
 # For the whole life of a process; the kernels do the same with mallopt.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),

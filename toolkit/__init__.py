@@ -4,11 +4,9 @@ Only names that people use from Python live here. They are resolved on first use
 that ``import toolkit`` costs milliseconds and brings in no framework.
 """
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from toolkit.processor import name_processor
 from toolkit.version import __version__
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ _HOMES = {
     "model_card": "toolkit.cards.catalog",
     "run": "toolkit.interfaces.run",
 }
-
-name_processor(os.environ)
 
 
 def __getattr__(name: str) -> object:

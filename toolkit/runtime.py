@@ -117,11 +117,16 @@ def use_device(text: str) -> Device:
 
 
 def prepare_paddle() -> None:
-    """Has Paddle's own log say nothing below an error that a person could act on.
+    """Sets the environment that Paddle reads when it is first imported; what is set already stays.
 
-    Paddle reads this when it is first imported; what is set already stays.
+    The matrix library inside Paddle (Intel MKL) falls back to its slowest code on AMD processors
+    unless it is told that AVX2 is there; a training step then takes 1.6 to 1.9 times as long. And
+    Paddle's own log says nothing below an error that a person could act on.
     """
     os.environ.setdefault("GLOG_minloglevel", "2")
+    information = Path("/proc/cpuinfo")
+    if information.is_file() and "AuthenticAMD" in information.read_text(encoding="utf-8"):
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
 def check_opencv() -> None:
