@@ -91,7 +91,7 @@ def _many(options: Options, plan: Plan) -> Comparison:
         required=_REQUIRED,
         wanted=_WANTED,
         parity="every picture decoded by both; one run",
-        note=f"Largest process of ours: {run.peak_mib:,.0f} MiB.",
+        note=f"Main process of ours: {run.peak_mib:,.0f} MiB.",
     )
 
 
@@ -103,5 +103,5 @@ def _linearity(files: list[Path], plan: Plan, folder: Path, largest: Comparison)
         rows.append([f"{count:,}", f"{run.seconds:.1f}", each, f"{run.peak_mib:,.0f}"])
     count, seconds = plan.pictures[-1], largest.ours[0]
     rows.append([f"{count:,}", f"{seconds:.1f}", f"{seconds / count * 1000:.2f}", "see the note"])
-    header = ["pictures", "seconds", "ms a picture", "largest process, MiB"]
+    header = ["pictures", "seconds", "ms a picture", "main process, MiB"]
     return Table("Time and memory of the whole command", header, rows)
