@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class CheckRun:
-    """One run of check_dataset: seconds on the wall, peak of its first process in MiB, its findings."""
+    """One run of check_dataset: seconds on the wall, MiB of its first process, its findings."""
 
     seconds: float
     peak_mib: float
