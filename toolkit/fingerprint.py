@@ -23,9 +23,11 @@ def digest_file(path: Path | str, algorithm: str) -> str:
         algorithm: ``sha256``, or ``md5``, which proves nothing against an attacker.
     """
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+    # Always the same memory: new pages take as long as the sum.
+    block = memoryview(bytearray(_BLOCK))
+    with Path(path).open("rb", buffering=0) as file:
+        while size := file.readinto(block):
+            digest.update(block[:size])
     return digest.hexdigest()
 
 
