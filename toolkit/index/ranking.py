@@ -1,6 +1,6 @@
 """The ranking of a gallery for a block of queries: sort the scores of a tile, count in them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,6 @@ from toolkit.index.budget import Span, Workers
 from toolkit.index.order_keys import NOTHING, Keys, pack, rows_of, scores_of
 from toolkit.index.row_sets import RowSets
 from toolkit.index.tiles import Lines, Scorer
-
-_Step = Callable[["_QueryRanking", Lines, Span], None]
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,10 @@ class BlockRanking:
         """Ranks the gallery for the queries of a block."""
         sets = [self.wanted.of(query) for query in range(block.start, block.stop)]
         queries = [_QueryRanking(rows, self.k, self.edges) for rows in sets]
-        for steps in self._sweeps(block):
+        for finds, counts in self._sweeps(block):
             for tile in self.tiles:
-                self._sweep(queries, tile, self.scorer.lines(block, tile), steps)
+                lines = self.scorer.lines(block, tile)
+                self._sweep(queries, tile, lines, finds=finds, counts=counts)
         best = np.stack([query.best for query in queries])
         top_scores = scores_of(best)
         return RankedBlock(
@@ -79,25 +78,35 @@ class BlockRanking:
             num_ranked=sum(query.num_ranked for query in queries),
         )
 
-    def _sweeps(self, block: Span) -> list[list[_Step]]:
-        """Chooses what is done to every tile, sweep after sweep over all of them.
+    def _sweeps(self, block: Span) -> list[tuple[bool, bool]]:
+        """Chooses in which sweep over all tiles marks are found, and in which rows are counted.
 
         Nothing can be counted before all marks are found, so a gallery of several tiles is scored
         twice: that is the price of holding a single tile.
         """
         if not self.wanted.counts[block.start : block.stop].any():
-            return [[_QueryRanking.count]]
-        if len(self.tiles) == 1:
-            return [[_QueryRanking.find, _QueryRanking.count]]
-        return [[_QueryRanking.find], [_QueryRanking.count]]
+            return [(False, True)]
+        return [(True, True)] if len(self.tiles) == 1 else [(True, False), (False, True)]
 
     def _sweep(
-        self, queries: Sequence["_QueryRanking"], tile: Span, lines: Lines, steps: list[_Step]
+        self,
+        queries: Sequence["_QueryRanking"],
+        tile: Span,
+        lines: Lines,
+        *,
+        finds: bool,
+        counts: bool,
     ) -> None:
         def work(piece: Span) -> None:
+            ordered = np.empty(len(tile), np.float32)  # once: new pages cost as much as the sort
             for place in range(piece.start, piece.stop):
-                for step in steps:
-                    step(queries[place], lines[place], tile)
+                query, line = queries[place], lines[place]
+                if finds:
+                    query.find(line, tile)
+                if counts:
+                    ordered[:] = line
+                    ordered.sort()
+                    query.count(line, ordered, tile)
 
         self.workers.share(len(queries), work)
 
@@ -146,14 +155,14 @@ class _QueryRanking:
         self.scores = scores_of(self.marks)
         self.before = np.zeros(len(self.marks), np.int64)
 
-    def count(self, line: Lines, tile: Span) -> None:
+    def count(self, line: Lines, ordered: Lines, tile: Span) -> None:
         """Counts what stands before the relevant rows and above the edges, and keeps the best.
 
         Args:
             line: float32 [tile], the query's scores, -inf for a row that is left out.
+            ordered: the same, ascending.
             tile: which gallery rows these are.
         """
-        ordered = np.sort(line)
         self.num_ranked += len(line) - int(ordered.searchsorted(-np.inf, side="right"))
         self.above += len(line) - ordered.searchsorted(self._edges, side="right")
         if len(self.marks):
