@@ -187,7 +187,8 @@ class _QueryRanking:
             ordered: the same, ascending.
             tile: which gallery rows these are.
         """
-        not_above = ordered.searchsorted(self.scores, side="right")
+        # Ascending, so that one search begins where the one before ended.
+        not_above = ordered.searchsorted(self.scores[::-1], side="right")[::-1]
         before: NDArray[np.int64] = len(line) - not_above
         rows = rows_of(self.marks)
         itself = (rows >= tile.start) & (rows < tile.stop)
