@@ -30,7 +30,7 @@ def details(options: Options, comparisons: Sequence[Comparison]) -> Details:
     return Details(
         versions={"cleanvision": str(peer([], folder)["version"])},
         parameters={
-            "photographs": f"{plan.photographs} of {options.dataset}",
+            "photographs": f"{plan.photographs} of {options.dataset.name}",
             "very many": f"{plan.pictures[-1]} JPEGs of 256 x 256 at quality 85, each of parts (50 "
             "to 70 % of a side) of two photographs",
         },

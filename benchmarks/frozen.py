@@ -87,7 +87,7 @@ def details(options: Options, comparisons: list[Comparison]) -> Details:
         rows.append([name, f"{seconds:.1f}", f"{best['score']:.4f}", str(best["epoch"])])
     title = f"SmallResNet at 96 px from the shipped weights, {EPOCHS} epochs, new classes"
     return Details(
-        parameters={"photographs": str(options.dataset)},
+        parameters={"photographs": options.dataset.name},
         tables=[Table(title, ["run", "seconds", "recall@1", "best epoch"], rows)],
     )
 
