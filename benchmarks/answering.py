@@ -5,7 +5,6 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from benchmarks.conformance.environments import REPOSITORY
@@ -33,18 +32,11 @@ class Answering:
         try:
             self._read()
         except SystemExit:
-            self.__exit__(None, None, None)
+            self.close()
             raise
 
-    def __enter__(self) -> "Answering":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends the process."""
         self._process.kill()
         self._process.communicate()
 

@@ -26,7 +26,7 @@ CONFIGS = REPOSITORY / "configs" / "general_recognition"
 SHIPPED = REPOSITORY / "toolkit/cards/embedded/SmallResNet_general/inference.pdiparams"
 EPOCHS, BATCH_SIZE = 10, 32
 _PEER_STEPS = 2
-# A run takes half a minute, and no ratio was promised.
+# A run takes most of a minute, and no ratio was promised.
 _MOST_REPEATS = 2
 _FROZEN, _THAW = "Train.freeze_backbone=true", "Train.unfreeze_at=9"
 _ONLY_TRAIN = "Train.eval_during_train=false"

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -57,7 +57,7 @@ def measure(options: Options) -> list[Comparison]:
     with ExitStack() as stack:
 
         def start(name: str, side: Side) -> Worker:
-            worker = stack.enter_context(Worker(side, work.logs / f"{name}.log"))
+            worker = stack.enter_context(closing(Worker(side, work.logs / f"{name}.log")))
             for batch_size in (1, BATCH):
                 worker.images_per_second(work.lists["warm-up"], batch_size)
             return worker
@@ -173,7 +173,7 @@ def _memory(work: Work, peer_name: str) -> Comparison:
     setting = peer_name.rpartition(", ")[2]
     peaks = {}
     for name, side in (("ours", work.ours), ("peer", work.peers[setting])):
-        with Worker(side, work.logs / f"memory {name}.log") as worker:
+        with closing(Worker(side, work.logs / f"memory {name}.log")) as worker:
             worker.images_per_second(work.lists["held"], BATCH)
             peaks[name] = worker.peak_mib
     return Comparison(

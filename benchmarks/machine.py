@@ -90,15 +90,16 @@ def commit() -> str:
     if not (REPOSITORY / ".git").exists():
         return "unknown"
     revision = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "toolkit", "benchmarks")
+    code = ("toolkit", "benchmarks", ":!benchmarks/results.json")  # which every area adds to
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *code)
     return f"{revision} + changes" if changed else revision
 
 
 def matrix_product_rates() -> dict[str, float]:
     """Returns the float32 matrix products of this machine in GFLOP/s by library: the medians.
 
-    Products of square matrices of side 2048 with all cores, for two seconds each. Numpy's OpenBLAS
-    uses half of the vector width of some processors, so OpenVINO's product stands beside it.
+    Products of square matrices of side 2048 with all cores, for two seconds each. The
+    network is computed by another library than numpy, so OpenVINO's product stands beside it.
     """
     left, right = np.random.default_rng(0).random((2, _PRODUCT_SIDE, _PRODUCT_SIDE), np.float32)
     result = np.empty_like(left)

@@ -88,7 +88,7 @@ def prepare(options: Options) -> Work:
     """Trains the checkpoint where there is none, and exports it."""
     folder = options.workspace / "precision"
     if not CHECKPOINT.is_file() and not options.quick:
-        print("training the checkpoint, once: about 25 minutes on 2 cores", flush=True)
+        print("training the checkpoint, once: up to an hour on 2 cores", flush=True)
         subprocess.run(training_command(options.dataset), cwd=REPOSITORY, check=True)
     weights = exported_models(folder, _calibration_list(options.dataset, folder))
     step = QUICK_STEP if options.quick else 1

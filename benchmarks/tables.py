@@ -36,7 +36,9 @@ def cells(comparison: Comparison) -> list[str]:
 def area_lines(name: str, result: AreaResult) -> list[str]:
     """Returns an area's tables, parities and notes as lines for a terminal."""
     stamp, machine = result.stamp, result.stamp.machine
-    title = f"{name}: medians of {stamp.repeats} runs in turn{', quick' if stamp.quick else ''}"
+    title = (
+        f"{name}: medians of up to {stamp.repeats} runs in turn{', quick' if stamp.quick else ''}"
+    )
     where = f"{machine['processor']}, {machine['cores']} cores, commit {stamp.commit}"
     lines = ["", f"== {title} ({where}; {stamp.seconds:.0f} s; {load_words(stamp)})"]
     lines += aligned([_HEADER, *(cells(row) for row in result.comparisons)])

@@ -13,7 +13,7 @@ import json
 import statistics
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -82,11 +82,12 @@ def _compare(row: _Row, options: Options) -> Comparison:
         _PLAIN: ("paddle", {}),
         _KEEPING: ("paddle", _KEEP_MEMORY),
     }
+    folder = options.workspace
     with ExitStack() as stack:
         trainers = {
             setting: _Trainer(
                 stack.enter_context(
-                    _started(row, kernels, variables, options.workspace / f"training_{number}.log")
+                    closing(_started(row, kernels, variables, folder / f"training_{number}.log"))
                 ),
                 batch_size,
             )

@@ -6,7 +6,6 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ class Side:
         return [str(self.python), *module, self.name, str(self.model), *chosen, *more]
 
 
-class Worker:
+class Worker(Answering):
     """A side that stays alive between its turns.
 
     Args:
@@ -54,20 +53,9 @@ class Worker:
     """
 
     def __init__(self, side: Side, log: Path) -> None:
-        self._process = Answering(side.command(), _VARIABLES, log)
+        super().__init__(side.command(), _VARIABLES, log)
         self._features = log.with_suffix(".npy")
         self.peak_mib = 0.0
-
-    def __enter__(self) -> "Worker":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.__exit__(kind, error, trace)
 
     def images_per_second(self, listing: Path, batch_size: int) -> float:
         """Returns the rate at which the pictures of a list become features."""
@@ -82,7 +70,7 @@ class Worker:
 
     def _order(self, listing: Path, batch_size: int, features: str | None) -> dict[str, Any]:
         order = {"list": str(listing), "batch_size": batch_size, "features": features}
-        answer = self._process.ask(json.dumps(order))
+        answer = self.ask(json.dumps(order))
         self.peak_mib = answer["peak_mib"]
         return answer
 

@@ -1,4 +1,5 @@
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ for line in sys.stdin:
 
 def test_orders_are_answered_until_the_process_ends(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "echo.log"
-    with Answering([sys.executable, "-c", ECHO], {"OF_ITS_OWN": "7"}, log) as process:
+    with closing(Answering([sys.executable, "-c", ECHO], {"OF_ITS_OWN": "7"}, log)) as process:
         assert process.ask("first") == {"order": "first\n", "variable": "7"}
         assert process.ask("second")["order"] == "second\n"
         with pytest.raises(SystemExit, match="last words"):

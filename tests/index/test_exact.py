@@ -6,10 +6,11 @@ import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toolkit.index.budget import Budget
+from toolkit.index.budget import Budget, Span, Workers
 from toolkit.index.exact import ranked_blocks, ranks_of_relevant, top_k
 from toolkit.index.fixed_point import WholeRows
 from toolkit.index.row_sets import RowSets
+from toolkit.index.tiles import Scorer
 
 
 @st.composite
@@ -304,3 +305,22 @@ def test_wrong_row_sets_and_memory_are_named():
         ranks_of_relevant(vectors, vectors, RowSets.from_lists([[0], [2]]))
     with pytest.raises(ValueError, match="at least 1, not 0"):
         top_k(vectors, vectors, 1, budget=Budget(memory_mib=0))
+
+
+@pytest.mark.parametrize(("memory", "times"), [(10 * 7 * 8, 1), (10 * 7 * 8 - 1, 3)])
+def test_a_gallery_that_fits_is_rounded_once(memory, times, unit_vectors, monkeypatch):
+    rounded, rows_of = [], WholeRows.rounded
+
+    def counted(rows, start, stop, out):
+        rounded.append(rows)
+        return rows_of(rows, start, stop, out)
+
+    monkeypatch.setattr(WholeRows, "rounded", counted)
+    queries = WholeRows.of(unit_vectors(6, 7), "query")
+    gallery = WholeRows.of(unit_vectors(10, 7, 1), "gallery")
+    with Workers(1) as workers:
+        scorer = Scorer(queries, gallery, (), workers, memory=memory)
+        lines = [scorer.lines(block, Span(0, 10)).copy() for block in Span(0, 6).cut(2)]
+    assert sum(rows is gallery for rows in rounded) == times
+    expected = queries.vectors.astype(np.float64) @ gallery.vectors.T.astype(np.float64)
+    np.testing.assert_allclose(np.concatenate(lines), expected, atol=1e-7)

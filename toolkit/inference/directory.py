@@ -1,6 +1,5 @@
 """A folder with an exported model: finding it, and opening it as a predictor."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -123,22 +122,7 @@ def open_checked(
     """
     found = machine_device(device)
     name = choose_engine(export, found, config.precision) if engine == AUTO else engine
-    # Files are read and compared while the engine opens them: neither needs Python for it.
-    with ThreadPoolExecutor(1, "fingerprints") as pool:
-        compared = pool.submit(_compare, export, config, files_of_engine(name, config.precision))
-        try:
-            return open_engine(name, export, found, threads, config.precision)
-        finally:
-            compared.result()  # says more than an engine that met a wrong file
-
-
-def _compare(export: Path, config: InferenceConfig, files: tuple[str, ...]) -> None:
-    """Compares files with what ``inference.yml`` was written for.
-
-    Raises:
-        ModelError: one is of another export.
-    """
-    for file in files:
+    for file in files_of_engine(name, config.precision):
         expected = config.files.get(file)
         if expected is None or not (export / file).is_file():
             continue  # the engine will say what is missing
@@ -147,3 +131,4 @@ def _compare(export: Path, config: InferenceConfig, files: tuple[str, ...]) -> N
                 f"{export / file} has the fingerprint {fingerprint} and {INFERENCE_FILE} was "
                 f"written for {expected}: files of two exports are mixed. Export the model again."
             )
+    return open_engine(name, export, found, threads, config.precision)

@@ -124,7 +124,7 @@ def ready_engines(directory: Path) -> list[str]:
 
 def installed_onnx_engines(precision: str) -> list[str]:
     """Returns the engines that are installed and run ``features.onnx``, the fastest first."""
-    # In fp32 both are as fast on a list; int8 is a fifth faster with OpenVINO (docs/engines.md).
+    # In fp32 both are as fast, in int8 OpenVINO is faster: make bench-precision.
     fastest_first = ONNX_ENGINES if precision == "fp32" else ONNX_ENGINES[::-1]
     return [name for name in fastest_first if is_installed(name)]
 

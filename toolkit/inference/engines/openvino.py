@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest on most x86 processors, and the one that runs int8 well."""
+"""OpenVINO: on x86 processors the one that runs int8 fastest."""
 
 import threading
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ _GRAPHS = ("inference.json", "inference.pdmodel")
 _PARAMETERS = "inference.pdiparams"
 _GPU_MEMORY_MB = 100
 _LOWEST_COSINE = 1 - 1e-5
-# On a CPU: of the maps of more pictures its caches hold less; passes of 16 are a third slower.
+# On a CPU: of the maps of more pictures its caches hold less; larger passes are slower.
 _PICTURES_A_PASS = 4
 # oneDNN keeps one compiled form for each batch shape that it sees; without a limit, for ever.
 _CACHED_SHAPES = 10
