@@ -3,6 +3,22 @@ import pytest
 
 from toolkit.index import exact, fixed_point, tiles
 from toolkit.index.budget import Span
+from toolkit.index.numpy_counting import NumpyCounter
+
+
+@pytest.fixture(params=["numpy", "compiled"], scope="module")
+def counter(request):
+    """Has every search count with numpy, then every search with the compiled loops."""
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+        from toolkit.index.compiled_counting import CompiledCounter
+
+        chosen = CompiledCounter
+    else:
+        chosen = NumpyCounter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "choose_counter", lambda *_: chosen)
+        yield request.param
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from toolkit.index.fixed_point import WholeRows
 from toolkit.index.row_sets import RowSets
 from toolkit.index.tiles import Scorer
 
+pytestmark = pytest.mark.usefixtures("counter")
+
 
 @st.composite
 def whole_number_cases(draw):

@@ -1,13 +1,18 @@
-"""Which layers of a network train through our own operators."""
+"""Which layers of a network compute through our own operators."""
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from paddle import Tensor, nn
 
-from toolkit.errors import ExtraError
+from toolkit.kernels.installed import load_compiled
 from toolkit.models.backbones.blocks import ConvBN
 from toolkit.runtime import Device, cores_allowed
+
+if TYPE_CHECKING:
+    from toolkit.kernels.layers import Smallest
+    from toolkit.kernels.workers import Workers
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,12 +27,12 @@ class FusedConvBN(ConvBN):
 
 
 def install_kernels(network: nn.Layer, choice: str, device: Device, *, smallest: Any = None) -> int:
-    """Lets a network train through compiled operators, on a CPU and where they are installed.
+    """Lets a network compute through compiled operators, on a CPU and where they are installed.
 
     Args:
         network: changed in place; its parameters and their names stay.
         choice: ``auto``, or ``paddle`` for none of them.
-        device: where it trains.
+        device: where it runs.
         smallest: a `toolkit.kernels.layers.Smallest`; None for where ours is faster.
 
     Returns:
@@ -35,23 +40,14 @@ def install_kernels(network: nn.Layer, choice: str, device: Device, *, smallest:
     """
     if choice == "paddle" or device.kind != "cpu":
         return 0
-    try:
-        from toolkit.kernels.layers import Smallest, use_kernels
-        from toolkit.kernels.memory import keep_freed_memory
-        from toolkit.kernels.warm_up import compile_loops
-        from toolkit.kernels.workers import Workers
-    except ExtraError as error:
-        _LOG.info("Training with Paddle's own operators. %s", error)
+    use_kernels = load_compiled(_use_kernels, otherwise="Computing with Paddle's own operators")
+    if use_kernels is None:
         return 0
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):  # what numba says where no folder can be written
-            raise
-        _LOG.warning(
-            "Training with Paddle's own operators, which takes longer: numba found no folder for "
-            "what it compiles. Set NUMBA_CACHE_DIR to one that can be written. (%s)",
-            error,
-        )
-        return 0
+    from toolkit.kernels.layers import Smallest
+    from toolkit.kernels.memory import keep_freed_memory
+    from toolkit.kernels.warm_up import compile_loops
+    from toolkit.kernels.workers import Workers
+
     workers = Workers(cores_allowed())
     layers = network.sublayers(include_self=True)
     sizes = Smallest() if smallest is None else smallest
@@ -63,5 +59,11 @@ def install_kernels(network: nn.Layer, choice: str, device: Device, *, smallest:
             layer.__class__ = FusedConvBN
     keep_freed_memory()
     compile_loops()
-    _LOG.info("%d layers train with compiled kernels on %d threads.", count, workers.threads)
+    _LOG.info("%d layers compute with compiled kernels on %d threads.", count, workers.threads)
     return count
+
+
+def _use_kernels() -> Callable[[nn.Layer, "Workers", "Smallest"], bool]:
+    from toolkit.kernels.layers import use_kernels
+
+    return use_kernels

@@ -190,7 +190,8 @@ class TrainSection(Section):
     visualdl: bool = Field(True, description="Write VisualDL scalars when it is installed.")
     kernels: Literal["auto", "paddle"] = Field(
         "auto",
-        description="auto trains with our CPU kernels where they win; paddle never does.",
+        description="auto trains, and evaluates checkpoints, with our CPU kernels where they win; "
+        "paddle never does.",
     )
     freeze_backbone: bool = Field(
         False, description="Compute backbone features once, and train neck and head on them."

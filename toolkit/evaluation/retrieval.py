@@ -11,7 +11,7 @@ from toolkit.evaluation.retrieval_result import RetrievalResult, ScoreHistogram
 from toolkit.index.budget import Budget
 from toolkit.index.exact import ranked_blocks
 from toolkit.index.fixed_point import WholeRows
-from toolkit.index.ranking import RankedBlock
+from toolkit.index.ranked_block import RankedBlock
 from toolkit.index.row_sets import RowSets
 from toolkit.metrics.bootstrap import bootstrap_intervals
 from toolkit.metrics.retrieval import (

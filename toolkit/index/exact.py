@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from toolkit.index.budget import Budget, Workers, plan
 from toolkit.index.fixed_point import Vectors, WholeRows
-from toolkit.index.ranking import BlockRanking, RankedBlock
+from toolkit.index.ranked_block import RankedBlock
+from toolkit.index.ranking import BlockRanking, choose_counter
 from toolkit.index.row_sets import RowSets
 from toolkit.index.tiles import Scorer
 
@@ -115,7 +116,7 @@ def ranked_blocks(
         relevant: rows whose ranks are wanted; None for none.
         exclude: rows to leave out of each query's ranking.
         k: how many of the first rows to return.
-        edges: scores at which to count pairs; None for none.
+        edges: scores at which to count pairs, ascending; None for none.
         budget: memory and threads to use.
 
     Yields:
@@ -130,7 +131,8 @@ def ranked_blocks(
     edges = np.empty(0, np.float32) if edges is None else np.asarray(edges, np.float32)
     with Workers(budget.threads) as workers:
         scorer = Scorer(queries, gallery, exclude, workers, memory=budget.share)
-        ranking = BlockRanking(scorer, tiles, wanted, k, edges, workers)
+        counter = choose_counter(len(queries) * len(gallery), k)
+        ranking = BlockRanking(scorer, tiles, wanted, k, edges, workers, counter)
         for block in blocks:
             yield ranking.rank(block)
 

@@ -7,6 +7,7 @@ from typing import Any
 from toolkit.build.embedding import build_embedder, build_export_embedder
 from toolkit.build.evaluation import build_trial
 from toolkit.build.fetching import fetch_options
+from toolkit.build.kernels import install_kernels
 from toolkit.build.lists import dataset_name
 from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
 from toolkit.cards.inference_weights import PARAMETER_FILE
@@ -15,7 +16,7 @@ from toolkit.evaluation.floors import FLOORS
 from toolkit.evaluation.report import write_evaluation_report
 from toolkit.evaluation.trial import Embed, RetrievalTrial, TrialOutcome, described_by
 from toolkit.fingerprint import fingerprint_file
-from toolkit.runtime import seed_framework, use_device
+from toolkit.runtime import Device, seed_framework, use_device
 
 _FOLDER = "evaluate"
 
@@ -86,11 +87,11 @@ def run(config: Config) -> EvaluateReport:
     output = Path(config.Global.output)
     test = build_trial(config)
     weights = checkpoint_weights(config.Evaluate.weight_path, output, fetch_options(config))
-    use_device(config.Global.device)
+    device = use_device(config.Global.device)
     baselines: dict[str, dict[str, float]] = {
-        name: _baseline(name, config, test) for name in config.Evaluate.baselines
+        name: _baseline(name, config, test, device) for name in config.Evaluate.baselines
     }
-    outcome = test.run(_embed(config, weights))
+    outcome = test.run(_embed(config, weights, device))
     page = write_evaluation_report(
         output / _FOLDER,
         outcome.result,
@@ -103,12 +104,13 @@ def run(config: Config) -> EvaluateReport:
     return EvaluateReport(weights, outcome, baselines, page)
 
 
-def _embed(config: Config, weights: Path) -> Embed:
+def _embed(config: Config, weights: Path, device: Device) -> Embed:
     """The features of a checkpoint, or of an inference model, which runs as it is."""
     if weights.suffix == Path(PARAMETER_FILE).suffix:
         return build_export_embedder(config, weights.parent)
     model = build_recognizer(config.Arch, num_classes=None)
     load_trained(model, weights)
+    install_kernels(model, config.Train.kernels, device)
     return build_embedder(config, model)
 
 
@@ -120,10 +122,11 @@ def _facts(config: Config, weights: Path, outcome: TrialOutcome) -> dict[str, st
     return facts
 
 
-def _baseline(name: str, config: Config, test: RetrievalTrial) -> dict[str, float]:
+def _baseline(name: str, config: Config, test: RetrievalTrial, device: Device) -> dict[str, float]:
     """Metrics of what needs no training: a floor, or the network as it was before."""
     if name != "untrained":
         return test.run(described_by(FLOORS[name]), bootstrap=False).result.metrics
     seed_framework(config.Global.seed)
     untrained = build_recognizer(config.Arch, num_classes=None)
+    install_kernels(untrained, config.Train.kernels, device)
     return test.run(build_embedder(config, untrained), bootstrap=False).result.metrics
