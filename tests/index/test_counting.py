@@ -54,7 +54,9 @@ def test_counts_are_those_of_a_sort(open_counter, kind, tile, share):
     wanted = [np.flatnonzero(rng.random(NUM_ROWS) < share).astype(np.int64) for _ in lines]
     edges = np.unique(np.concatenate([np.linspace(-1, 1, 21), [-3e38, 2e38]]).astype(np.float32))
     with Workers(2) as workers:
-        counter = open_counter(wanted, K, edges, workers)
+        counter = open_counter(K, edges, workers)
+        counter.begin([np.arange(NUM_ROWS)] * 3)  # of another block nothing is left
+        counter.begin(wanted)
         tiles = Span(0, NUM_ROWS).cut(tile)
         for finds, counts in [(True, True)] if len(tiles) == 1 else [(True, False), (False, True)]:
             for span in tiles:

@@ -10,6 +10,7 @@ from toolkit.index import counting_loops
 from toolkit.index.budget import Span, Workers
 from toolkit.index.order_keys import NOTHING, pack
 from toolkit.index.ranked_block import RankedBlock
+from toolkit.index.scratch import Scratch
 from toolkit.index.tiles import Lines
 
 
@@ -17,30 +18,33 @@ class CompiledCounter:
     """What is known of the rankings of a block's queries while tile after tile is shown to it.
 
     Args:
-        wanted: the relevant gallery rows of each query, ascending.
         k: how many of the first rows to keep.
         edges: float32 [e], scores at which to count, ascending.
         workers: take some of the queries each.
     """
 
-    def __init__(
-        self,
-        wanted: Sequence[NDArray[np.int64]],
-        k: int,
-        edges: NDArray[np.float32],
-        workers: Workers,
-    ) -> None:
-        self._rows = np.concatenate([np.empty(0, np.int64), *wanted])
-        self._starts = np.concatenate([[0], np.cumsum([len(rows) for rows in wanted])])
-        self._keys = np.empty(len(self._rows), np.uint64)
-        self._found = np.zeros(len(wanted), np.int64)
-        self._before = np.zeros(len(self._rows), np.int64)
-        self._best = np.full((len(wanted), k), NOTHING)
+    def __init__(self, k: int, edges: NDArray[np.float32], workers: Workers) -> None:
+        self._k, self._workers = k, workers
         self._edges = pack(edges[::-1], np.zeros(len(edges), np.int64))
-        self._above = np.zeros((2, len(edges)), np.int64)
-        self._num_ranked = 0
         self._adding_up = threading.Lock()
-        self._workers = workers
+        self._scratch = Scratch()
+        self.begin([])
+
+    def begin(self, wanted: Sequence[NDArray[np.int64]]) -> None:
+        """Begins a block: the relevant gallery rows of each of its queries, ascending."""
+        sizes = np.fromiter((len(rows) for rows in wanted), np.int64, len(wanted))
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+        total = int(self._starts[-1])
+        self._rows = self._scratch.array("rows", (total,), np.int64)
+        self._keys = self._scratch.array("keys", (total,), np.uint64)
+        self._before = self._scratch.array("before", (total,), np.int64)
+        if wanted:
+            np.concatenate(wanted, out=self._rows)
+        self._before[:] = 0
+        self._found = np.zeros(len(wanted), np.int64)
+        self._best = np.full((len(wanted), self._k), NOTHING)
+        self._above = np.zeros((2, len(self._edges)), np.int64)
+        self._num_ranked = 0
 
     def sweep(self, lines: Lines, tile: Span, *, finds: bool, counts: bool) -> None:
         """Looks relevant rows up in a tile, or counts in it, or one after the other."""
@@ -82,14 +86,13 @@ class CompiledCounter:
 
     def result(self, start: int) -> RankedBlock:
         """Returns what was counted; `start` is the number of the first query."""
-        # Rows that are left out were not found: each query's keys have a gap behind them.
-        sizes = np.diff(self._starts)
-        place = np.arange(len(self._keys)) - np.repeat(self._starts[:-1], sizes)
+        ranks = np.empty(self._found.sum(), np.int64)
+        counting_loops.rank(self._before, self._starts, self._found, ranks)
         above, relevant_above = self._above[:, ::-1]
         return RankedBlock.of(
             start=start,
             counts=self._found,
-            before=self._before[place < np.repeat(self._found, sizes)],
+            ranks=ranks,
             best=self._best,
             above=above,
             relevant_above=relevant_above,

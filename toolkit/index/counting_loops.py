@@ -105,6 +105,16 @@ def count(
     return ranked
 
 
+@numba.njit(nogil=True, cache=True)
+def rank(before: Counts, starts: Counts, found: Counts, ranks: Counts) -> None:
+    """Writes the ranks, query after query: rows that were left out leave gaps in `before`."""
+    filled = 0
+    for query in range(found.shape[0]):
+        for place in range(starts[query], starts[query] + found[query]):
+            ranks[filled] = before[place] + 1
+            filled += 1
+
+
 @numba.njit(nogil=True, cache=True, fastmath=_NUMBERS)
 def _fall(
     line: Lines, first_row: int, keys: Keys, scores: Lines, table: Table, falls: Counts

@@ -131,8 +131,8 @@ def ranked_blocks(
     edges = np.empty(0, np.float32) if edges is None else np.asarray(edges, np.float32)
     with Workers(budget.threads) as workers:
         scorer = Scorer(queries, gallery, exclude, workers, memory=budget.share)
-        counter = choose_counter(len(queries) * len(gallery), k)
-        ranking = BlockRanking(scorer, tiles, wanted, k, edges, workers, counter)
+        open_counter = choose_counter(len(queries) * len(gallery), k)
+        ranking = BlockRanking(scorer, tiles, wanted, open_counter(k, edges, workers))
         for block in blocks:
             yield ranking.rank(block)
 

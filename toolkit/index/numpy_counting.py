@@ -15,21 +15,18 @@ class NumpyCounter:
     """What is known of the rankings of a block's queries while tile after tile is shown to it.
 
     Args:
-        wanted: the relevant gallery rows of each query, ascending.
         k: how many of the first rows to keep.
         edges: float32 [e], scores at which to count.
         workers: take some of the queries each.
     """
 
-    def __init__(
-        self,
-        wanted: Sequence[NDArray[np.int64]],
-        k: int,
-        edges: NDArray[np.float32],
-        workers: Workers,
-    ) -> None:
-        self._queries = [_QueryRanking(rows, k, edges) for rows in wanted]
-        self._workers = workers
+    def __init__(self, k: int, edges: NDArray[np.float32], workers: Workers) -> None:
+        self._k, self._edges, self._workers = k, edges, workers
+        self._queries: list[_QueryRanking] = []
+
+    def begin(self, wanted: Sequence[NDArray[np.int64]]) -> None:
+        """Begins a block: the relevant gallery rows of each of its queries, ascending."""
+        self._queries = [_QueryRanking(rows, self._k, self._edges) for rows in wanted]
 
     def sweep(self, lines: Lines, tile: Span, *, finds: bool, counts: bool) -> None:
         """Looks relevant rows up in a tile, or counts in it, or one after the other."""
@@ -53,7 +50,7 @@ class NumpyCounter:
         return RankedBlock.of(
             start=start,
             counts=np.array([len(query.marks) for query in queries], np.int64),
-            before=np.concatenate([query.before for query in queries]),
+            ranks=np.concatenate([query.before for query in queries]) + 1,
             best=np.stack([query.best for query in queries]),
             above=np.sum([query.above for query in queries], axis=0),
             relevant_above=np.sum([query.relevant_above() for query in queries], axis=0),

@@ -38,18 +38,18 @@ class RankedBlock:
         *,
         start: int,
         counts: NDArray[np.int64],
-        before: NDArray[np.int64],
+        ranks: NDArray[np.int64],
         best: Keys,
         above: NDArray[np.int64],
         relevant_above: NDArray[np.int64],
         num_ranked: int,
     ) -> "RankedBlock":
-        """Builds it from how many rows stand before each relevant one, and the best keys [b, k]."""
+        """Builds it with the keys [b, k] of the first rows, ascending."""
         top_scores = scores_of(best)
         return cls(
             start=start,
             counts=counts,
-            ranks=before + 1,
+            ranks=ranks,
             top_rows=np.where(np.isneginf(top_scores), -1, rows_of(best)),
             top_scores=top_scores,
             above=above,

@@ -15,13 +15,16 @@ from toolkit.index.tiles import Lines, Scorer
 from toolkit.kernels.installed import load_compiled
 
 # Compiled loops take half a second to load, and seconds to compile for the first time.
-_PAIRS_FOR_LOOPS = 500_000_000
+_PAIRS_FOR_LOOPS = 200_000_000
 # A row that belongs among the first k is put into its place one by one.
 _LARGEST_K_FOR_LOOPS = 256
 
 
 class Counter(Protocol):
     """What is known of a block's rankings while tile after tile is shown to it."""
+
+    def begin(self, wanted: Sequence[NDArray[np.int64]]) -> None:
+        """Begins a block: the relevant gallery rows of each of its queries, ascending."""
 
     def sweep(self, lines: Lines, tile: Span, *, finds: bool, counts: bool) -> None:
         """Looks relevant rows up in a tile, or counts in it, or one after the other."""
@@ -30,7 +33,8 @@ class Counter(Protocol):
         """Returns what was counted; `start` is the number of the first query."""
 
 
-OpenCounter = Callable[[Sequence[NDArray[np.int64]], int, NDArray[np.float32], Workers], Counter]
+OpenCounter = Callable[[int, NDArray[np.float32], Workers], Counter]
+"""Opens one for the number of first rows to keep, ascending edges, and threads."""
 
 
 def choose_counter(num_pairs: int, k: int) -> OpenCounter:
@@ -54,29 +58,23 @@ class BlockRanking:
         scorer: gives the scores.
         tiles: the gallery's rows, cut up.
         wanted: rows whose ranks are asked for.
-        k: how many of the first rows to return.
-        edges: float32 [e], scores at which to count pairs.
-        workers: rank some of the queries each.
-        open_counter: what counts.
+        counter: counts in the scores of one block after the other.
     """
 
     scorer: Scorer
     tiles: list[Span]
     wanted: RowSets
-    k: int
-    edges: NDArray[np.float32]
-    workers: Workers
-    open_counter: OpenCounter
+    counter: Counter
 
     def rank(self, block: Span) -> RankedBlock:
         """Ranks the gallery for the queries of a block."""
         sets = [self.wanted.of(query) for query in range(block.start, block.stop)]
-        counter = self.open_counter(sets, self.k, self.edges, self.workers)
+        self.counter.begin(sets)
         for finds, counts in self._sweeps(block):
             for tile in self.tiles:
                 lines = self.scorer.lines(block, tile)
-                counter.sweep(lines, tile, finds=finds, counts=counts)
-        return counter.result(block.start)
+                self.counter.sweep(lines, tile, finds=finds, counts=counts)
+        return self.counter.result(block.start)
 
     def _sweeps(self, block: Span) -> list[tuple[bool, bool]]:
         """Chooses in which sweep over all tiles marks are found, and in which rows are counted.

@@ -1,14 +1,14 @@
 """Scores of a block of queries against a tile of the gallery."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from toolkit.index.budget import Span, Workers
 from toolkit.index.fixed_point import WholeRows
 from toolkit.index.row_sets import RowSets
+from toolkit.index.scratch import Scratch
 
 Lines = NDArray[np.float32]
 _Matrix = NDArray[np.float64]
@@ -42,7 +42,7 @@ class Scorer:
     ) -> None:
         self._queries, self._gallery, self._left_out = queries, gallery, left_out
         self._workers = workers
-        self._memory: dict[str, NDArray[Any]] = {}
+        self._scratch = Scratch()
         self._kept: _Matrix | None = None
         if len(gallery) * gallery.dimension * np.dtype(np.float64).itemsize <= memory:
             self._kept = self._rounded("kept", gallery, Span(0, len(gallery)))
@@ -54,7 +54,7 @@ class Scorer:
             float32 [queries, rows], the exact inner products of the rounded vectors, rounded once;
             -inf for rows that a query must not see.
         """
-        lines = self._array("lines", (len(block), len(tile)), np.float32)
+        lines: Lines = self._scratch.array("lines", (len(block), len(tile)), np.float32)
         queries = self._rounded("queries", self._queries, block)
         # Powers of two: the products are the scores now, and still exact.
         queries /= self._queries.scale * self._gallery.scale
@@ -68,7 +68,7 @@ class Scorer:
         return lines
 
     def _multiply(self, queries: _Matrix, gallery: _Matrix, out: Lines) -> None:
-        product = self._array("product", out.shape, np.float64)
+        product = self._scratch.array("product", out.shape, np.float64)
         np.matmul(queries, gallery.T, out=product)
 
         def round_once(piece: Span) -> None:
@@ -82,7 +82,7 @@ class Scorer:
         return self._rounded("gallery", self._gallery, rows)
 
     def _rounded(self, name: str, vectors: WholeRows, rows: Span) -> _Matrix:
-        whole = self._array(name, (len(rows), vectors.dimension), np.float64)
+        whole: _Matrix = self._scratch.array(name, (len(rows), vectors.dimension), np.float64)
 
         def write(piece: Span) -> None:
             start, stop = rows.start + piece.start, rows.start + piece.stop
@@ -90,10 +90,3 @@ class Scorer:
 
         self._workers.share(len(rows), write)
         return whole
-
-    def _array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Returns an array in the memory of that name: fresh pages cost as much as the sums."""
-        size = int(np.prod(shape))
-        if name not in self._memory or len(self._memory[name]) < size:
-            self._memory[name] = np.empty(size, dtype)
-        return self._memory[name][:size].reshape(shape)
