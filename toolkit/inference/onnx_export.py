@@ -20,7 +20,7 @@ import numpy as np
 from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.data.transforms.tensor import NormalizeImage
-from toolkit.errors import ModelError, import_optional
+from toolkit.errors import ExtraError, ModelError, import_optional
 from toolkit.inference.engines.onnx_files import (
     FEATURES_FILE,
     INPUT,
@@ -37,6 +37,7 @@ _OPSET = 17
 # A protobuf message cannot be larger, and an ONNX file is one.
 _LARGEST_BYTES = 2**31 - 2**20
 _PURPOSE = "Writing ONNX files"
+_ERRORS_ONLY = 3
 
 
 def write_onnx_files(model: Path, folder: Path, steps: Pipeline) -> None:
@@ -122,6 +123,31 @@ def write_features_onnx(interchange: Path, file: Path, steps: Pipeline) -> None:
     graph.input.append(describe(INPUT, onnx.TensorProto.UINT8, ["b", height, width, 3]))
     graph.output.append(describe(OUTPUT, onnx.TensorProto.FLOAT, ["b", dimension]))
     onnx.checker.check_model(model)
+    onnx.save(model, str(file))
+    _simplify(onnx, file)
+
+
+def _simplify(onnx: Any, file: Path) -> None:
+    """Folds constants, and batch norms into convolutions, so that no engine does at its start.
+
+    It takes ONNX Runtime; what it leaves are the same standard operators for every engine.
+    """
+    try:
+        runtime = import_optional("onnxruntime", purpose=_PURPOSE)
+    except ExtraError:
+        return  # the graph is complete without
+    options = runtime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        simple = Path(folder) / file.name
+        options.optimized_model_filepath = str(simple)
+        runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        model = onnx.load(str(simple))
+    used = {node.domain for node in model.graph.node}
+    domains = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(domains)
     onnx.save(model, str(file))
 
 
