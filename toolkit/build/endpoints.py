@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import paddle
 
 from toolkit.build.card_network import card_config, embedding_network, published_weights
@@ -212,9 +211,9 @@ def _fingerprint(network: EndpointNetwork, pipeline: Pipeline) -> str:
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, tensor in sorted(network.state_dict().items()):
-        array = np.ascontiguousarray(tensor.numpy())
+        array = tensor.numpy()
         digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array)
+        digest.update(array.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -36,9 +36,8 @@ def endpoints_of(network: Recognizer, name: str) -> dict[str, Endpoint]:
         name: of the network; in a ResNet's names it stands in front.
     """
     backbone = network.backbone
-    family = _FAMILIES.get(type(backbone))
-    own = [] if family is None else [*family(backbone, name)]
-    return {one.name: one for one in (*_common(backbone), *own)}
+    own = family_endpoints(backbone, name)
+    return {one.name: one for one in (*common_endpoints(backbone), *own)}
 
 
 def find_endpoint(network: Recognizer, name: str, feature_name: str) -> Endpoint:
@@ -56,8 +55,14 @@ def find_endpoint(network: Recognizer, name: str, feature_name: str) -> Endpoint
     return known[feature_name]
 
 
-def _common(backbone: nn.Layer) -> Iterator[Endpoint]:
-    """What every network has: its input, its maps, a transformer's tokens, and its outputs."""
+def family_endpoints(backbone: nn.Layer, name: str) -> list[Endpoint]:
+    """Returns those that bear names of the backbone's family; none where it has no such names."""
+    family = _FAMILIES.get(type(backbone))
+    return [] if family is None else [*family(backbone, name)]
+
+
+def common_endpoints(backbone: nn.Layer) -> Iterator[Endpoint]:
+    """Yields what every network has: input, maps, a transformer's tokens, and outputs."""
     yield Endpoint("original_image", Whole.IMAGES, takes="pixels")
     yield Endpoint("original_image_shape", Whole.IMAGES, sizes, takes="size")
     yield Endpoint("preprocessed_images", Whole.IMAGES)

@@ -205,11 +205,11 @@ def capture(
 
 def _layer_outputs(
     backbone: nn.Layer, layers: Collection[Layer], images: Tensor
-) -> dict[Layer, Tensor]:
-    seen: dict[Layer, Tensor] = {}
+) -> dict[Source, Tensor]:
+    seen: dict[Source, Tensor] = {}
 
-    def note(layer: Layer) -> Callable[[Any, Any, Tensor], None]:
-        def hook(_layer: Any, _inputs: Any, output: Tensor) -> None:
+    def note(layer: Layer) -> Callable[[Any, Any, Tensor], Any]:
+        def hook(_layer: Any, _inputs: Any, output: Tensor) -> Any:
             seen[layer] = output
             # While a graph is traced all of it is run; what nothing reads is left out of it then.
             if len(seen) == len(layers) and paddle.in_dynamic_mode():
