@@ -30,37 +30,40 @@ engine = open_endpoint("resnet_v1_50", "resnet_v1_50/block4", pool="avg")
 rows = engine.run(images)  # float32 [b, 3, 224, 224], as engine.pipeline gives them
 ```
 
-The model is the name of a card, a configuration, or the output folder of a training run. `weights` is
-`auto` (published or trained), `random` (drawn from `seed`, nothing is downloaded: for dry runs and
-checks of shapes), or a path. A name that the network has not is an error with all that it has.
+The model is the name of a card, a configuration, or the output folder of a training run. `weights`
+is `auto` (published or trained), `random` (drawn from `seed`, nothing is downloaded: for dry runs
+and checks of shapes), or a path. A name that the network has not is an error with all that it has.
 
-A map is given row by row: height, then width, then channel. A transformer's tokens are given token by
-token. With `pool` one value a channel is left: `avg`, `max`, or `gem`, the generalised mean with
-p = 3 of values of 1e-6 at least. Values are float32; those of classes and sizes are int32. Images run
-one by one, so a row does not depend on its batch, to the last bit.
+A map is given row by row: height, then width, then channel. A transformer's tokens are given token
+by token. With `pool` one value a channel is left: `avg`, `max`, or `gem`, the generalised mean with
+p = 3 of values of 1e-6 at least. Values are float32; those of classes and sizes are int32. Images
+run one by one, so a row does not depend on its batch, to the last bit.
 
 ## The background
 
-The weights know 1000 classes and count them from 0. The networks of EasyVision have a class 0 before
-them, the background, in the endpoints with 1001 columns. There column 0 is the background: its logit
-is -1e4 and its probability 0. `class` and `predictions` are the column of the largest probability, so
-they count from 1: class 1 is the first of the 1000. Endpoints with 1000 columns have no background.
+The weights know 1000 classes and count them from 0. The networks of EasyVision have a class 0
+before them, the background, in the endpoints with 1001 columns. There column 0 is the background:
+its logit is -1e4 and its probability 0. `class` and `predictions` are the column of the largest
+probability, so they count from 1: class 1 is the first of the 1000. Endpoints with 1000 columns
+have no background.
 
 PaddleClas's Inceptions scale the pooled feature by 0.8 before their classifier. `AvgPool_1a`,
 `PreLogits` and `PreLogitsFlatten` are read before that, for in TensorFlow nothing happens there.
+Odd pixels of padding may stand on the other side than in TensorFlow; shapes are the same, and the
+weights were trained with the padding that is here.
 
 ## Every network
 
 | name | shape | what it is |
 |---|---|---|
-| `original_image` | h, w, 3 | the pixels as decoded, RGB, 0 to 255; one picture at a time, for their sizes differ |
+| `original_image` | h, w, 3 | decoded pixels, RGB, 0 to 255; one picture at a time |
 | `original_image_shape` | 3 | height, width, channels; int32 |
 | `preprocessed_images` | h, w, 3 | the input of the network |
 | `stage_1`, `stage_2`, ... | h, w, c | the maps of a backbone, the finest first |
 | `last_map` | h, w, c | the last of them |
-| `block_1`, `block_2`, ... | n, c | of a transformer (ViT, DeiT, CLIP): class token and patches after each block |
+| `block_1`, `block_2`, ... | n, c | class token and patches after each block of ViT, DeiT, CLIP |
 | `backbone` | d | the output of the backbone |
-| `feature` | d | what recognition calls so: the neck's output, or the backbone's where there is no neck |
+| `feature` | d | the neck's output, or the backbone's where there is no neck |
 
 ResNet, Inception v3 and v4, MobileNetV2 and EfficientNet of any size have the names below too; in
 those of a ResNet its own name stands in front: `ResNet50_vd/block4`.
