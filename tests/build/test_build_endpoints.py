@@ -93,8 +93,8 @@ def test_a_fingerprint_tells_apart_all_that_decides_the_row(tmp_path):
 
 
 def test_a_row_does_not_depend_on_its_batch():
-    # Matrix products of several heights round differently: with a classifier it would show.
-    engine = open_endpoint("mobilenet_v2", "Logits", weights="random", threads=1)
+    # Matrix products of several heights round differently; this classifier's show it.
+    engine = open_endpoint("efficientnet_b0", "logits", weights="random", threads=1)
     images = prepared(engine, *[picture(seed=seed) for seed in range(4)])
     rows = engine.run(images)
     alone = [engine.run(image[np.newaxis])[0] for image in images]
