@@ -52,6 +52,13 @@ PaddleClas's Inceptions scale the pooled feature by 0.8 before their classifier.
 Odd pixels of padding may stand on the other side than in TensorFlow; shapes are the same, and the
 weights were trained with the padding that is here.
 
+## Without Paddle
+
+`toolkit.inference.endpoint_export.export_endpoint(engine, folder)` writes the part of the network
+that the endpoint needs as `endpoint.onnx`, with `endpoint.json` beside it, and compares both with
+the network first. `toolkit.inference.engines.endpoint_onnx.EndpointOnnxEngine(folder)` runs it with
+ONNX Runtime, in as many threads as it is given. Exporting needs the extras `cpu` and `onnxruntime`.
+
 ## Every network
 
 | name | shape | what it is |

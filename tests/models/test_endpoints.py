@@ -289,7 +289,7 @@ def test_pooling_leaves_one_value_a_channel(name):
     for pool, rows in expected.items():
         found = ending(network, name, pool)
         np.testing.assert_allclose(found.run(images), rows, rtol=1e-5, atol=1e-6)
-        assert found.measure((40, 48)) == Measure((value.shape[3],), "float32")
+        assert found.measure((40, 48)) == Measure((value.shape[3],), "float32", (40, 48))
 
 
 def test_tokens_are_flattened_token_by_token_and_pooled_over_tokens():

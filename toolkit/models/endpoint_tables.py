@@ -9,7 +9,6 @@ choose: its logit is -1e4 and its probability 0. So ``class`` is the largest log
 
 from collections.abc import Callable, Iterator
 
-import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
@@ -24,6 +23,7 @@ from toolkit.models.endpoints import Endpoint, Layer, Stage, Whole
 from toolkit.models.recognizer import Recognizer
 
 BACKGROUND_LOGIT = -1e4
+_ONE_COLUMN_BEFORE = [0, 0, 1, 0]
 
 
 def endpoints_of(network: Recognizer, name: str) -> dict[str, Endpoint]:
@@ -199,14 +199,12 @@ def one_place(values: Tensor) -> Tensor:
 
 def background_first(logits: Tensor) -> Tensor:
     """Maps logits [b, c] to [b, 1 + c]: column 0 is the background, -1e4."""
-    column = paddle.full([logits.shape[0], 1], BACKGROUND_LOGIT, logits.dtype)
-    return paddle.concat([column, logits], axis=1)
+    return functional.pad(logits, _ONE_COLUMN_BEFORE, value=BACKGROUND_LOGIT)
 
 
 def probabilities(logits: Tensor) -> Tensor:
     """Maps logits [b, c] to probabilities [b, 1 + c]: column 0 is the background, 0."""
-    shares = functional.softmax(logits, axis=1)
-    return paddle.concat([paddle.zeros_like(shares[:, :1]), shares], axis=1)
+    return functional.pad(functional.softmax(logits, axis=1), _ONE_COLUMN_BEFORE, value=0.0)
 
 
 def chosen_class(logits: Tensor) -> Tensor:

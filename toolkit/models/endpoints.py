@@ -84,10 +84,12 @@ class Measure:
         shape: of the value, without the batch: (h, w, c), (n, c), (d,), or () for a class. None
             stands for what differs from picture to picture.
         dtype: ``float32`` or ``int32``.
+        image_size: (height, width) of the image that goes in.
     """
 
     shape: tuple[int | None, ...]
     dtype: str
+    image_size: tuple[int, int]
 
     @property
     def length(self) -> int | None:
@@ -150,7 +152,7 @@ class EndpointNetwork(nn.Layer):
         shape: tuple[int | None, ...] = value.shape
         if self.endpoint.takes == "pixels" and self.pool is None:
             shape = (None, None, 3)
-        return Measure(shape, str(value.dtype))
+        return Measure(shape, str(value.dtype), image_size)
 
     def _pooled(self, value: Tensor) -> Tensor:
         if self.pool is None:
@@ -196,9 +198,10 @@ def capture(
         read[Whole.FEATURE] = network.embed(images)
     if Whole.BACKBONE in sources:
         read[Whole.BACKBONE] = network.backbone(images)
-    if any(isinstance(source, Stage) for source in sources):
-        maps = enumerate(network.backbone.maps(images), start=1)
-        read |= {Stage(number): one for number, one in maps}
+    stages = [source for source in sources if isinstance(source, Stage)]
+    if stages:
+        maps = network.backbone.maps(images)
+        read |= {stage: maps[stage.number - 1] for stage in stages}
     read |= _layer_outputs(network.backbone, {s for s in sources if isinstance(s, Layer)}, images)
     return {one.name: one.form(_channels_last(read[one.source])) for one in endpoints}
 

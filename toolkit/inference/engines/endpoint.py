@@ -43,8 +43,8 @@ class EndpointEngine:
         threads: int | None = None,
     ) -> None:
         network.eval()
-        self._network, self._threads, self._lock = network, threads, threading.Lock()
-        self.pipeline, self.fingerprint = pipeline, fingerprint
+        self.network, self._threads, self._lock = network, threads, threading.Lock()
+        self.pipeline, self.measure, self.fingerprint = pipeline, measure, fingerprint
         self.shape, self.length, self.dtype = measure.shape, measure.length, measure.dtype
         self.largest_batch = 1 if network.endpoint.takes == "pixels" else None
 
@@ -56,7 +56,7 @@ class EndpointEngine:
         """
         if self.largest_batch is not None and len(images) > self.largest_batch:
             raise ConfigError(
-                f"The endpoint {self._network.endpoint.name} gives pictures of any size, so it "
+                f"The endpoint {self.network.endpoint.name} gives pictures of any size, so it "
                 f"takes one at a time; received {len(images)}. Set batch_size to 1."
             )
         with self._lock:
@@ -65,7 +65,7 @@ class EndpointEngine:
                 paddle.base.core.set_num_threads(self._threads)
             # One image a pass: matrix products of other heights round otherwise, and on a CPU
             # larger passes are no faster.
-            return np.concatenate([self._network.run(image[np.newaxis]) for image in images])
+            return np.concatenate([self.network.run(image[np.newaxis]) for image in images])
 
     def streams(self) -> Sequence[Stream]:
         """Returns the one function that there is: hooks belong to the network."""
