@@ -30,9 +30,10 @@ engine = open_endpoint("resnet_v1_50", "resnet_v1_50/block4", pool="avg")
 rows = engine.run(images)  # float32 [b, 3, 224, 224], as engine.pipeline gives them
 ```
 
-The model is the name of a card, a configuration, or the output folder of a training run. `weights`
-is `auto` (published or trained), `random` (drawn from `seed`, nothing is downloaded: for dry runs
-and checks of shapes), or a path. A name that the network has not is an error with all that it has.
+The model is the name of a card or of any backbone, a configuration, or the output folder of a
+training run. `weights` is `auto` (published or trained), `random` (drawn from `seed`, nothing is
+downloaded: for dry runs and checks of shapes), or a path. A name that the network has not is an
+error with all that it has.
 
 A map is given row by row: height, then width, then channel. A transformer's tokens are given token
 by token. With `pool` one value a channel is left: `avg`, `max`, or `gem`, the generalised mean with

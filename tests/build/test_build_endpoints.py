@@ -62,6 +62,19 @@ def test_random_weights_are_those_of_the_seed(pool):
     assert first.fingerprint == again.fingerprint != other.fingerprint
 
 
+@pytest.mark.parametrize("name", ["TinySwin", "TinyEfficientNet", "TinyVGG"])
+def test_a_backbone_needs_no_card(name):
+    engine = open_endpoint(name, "stage_1", pool="avg", weights="random")
+    assert engine.run(prepared(engine, picture())).shape == (1, engine.length)
+    with pytest.raises(ModelError, match=f"No weights of '{name}' are published"):
+        open_endpoint(name)
+
+
+def test_no_threads_are_too_few():
+    with pytest.raises(ConfigError, match="threads is 0; a network needs 1 or more"):
+        open_endpoint(SMALL, weights="random", threads=0)
+
+
 def test_drawing_weights_leaves_paddle_s_generator_alone():
     paddle.seed(3)
     expected = paddle.randn([4]).numpy()

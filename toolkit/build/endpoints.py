@@ -20,6 +20,7 @@ from toolkit.build.model import (
 from toolkit.build.transforms import build_pipeline, image_size
 from toolkit.cards.card import Card
 from toolkit.cards.catalog import ALIASES, CARDS, model_card
+from toolkit.cards.imagenet import unlisted_card
 from toolkit.config.load import load_config
 from toolkit.config.schema import Config
 from toolkit.data.transforms.pipeline import Pipeline
@@ -126,7 +127,7 @@ def open_endpoint(
         pool: ``avg | max | gem`` over a map's places; None flattens the map.
         weights: ``auto`` for the published or trained ones, ``random``, or a path or address.
         seed: of random weights.
-        threads: CPU threads of the network; None leaves that to Paddle.
+        threads: CPU threads of the network, 1 or more; None leaves that to Paddle.
         options: how and where to fetch; None takes what the configuration or environment says.
 
     Raises:
@@ -163,8 +164,9 @@ def endpoint_model(model: str | Path | Config) -> EndpointModel:
     """Finds a model.
 
     Args:
-        model: the name of a card; the folder of a training run, or a checkpoint in it; the path of
-            a YAML file; or a configuration.
+        model: the name of a card, or of a backbone without one (its pictures are prepared as is
+            usual for ImageNet); the folder of a training run, or a checkpoint in it; the path of a
+            YAML file; or a configuration.
 
     Raises:
         ModelError: there is no such card, and no such file or folder.
@@ -172,6 +174,9 @@ def endpoint_model(model: str | Path | Config) -> EndpointModel:
     """
     if isinstance(model, Config):
         return EndpointModel(model)
+    if model in BACKBONES and model not in CARDS:
+        card = unlisted_card(str(model))
+        return EndpointModel(card_config(card), card)
     path = Path(model)
     known = model in CARDS or model in ALIASES
     if known or (not path.exists() and path.name == str(model)):

@@ -240,6 +240,11 @@ def imagenet_cards() -> list[Card]:
     return [*cards.values(), *theirs]
 
 
+def unlisted_card(name: str) -> Card:
+    """Returns what goes without saying of a backbone that has no card: no weights are known."""
+    return _card(name, _Family((name,), 0, "", "", None))
+
+
 def _under_another_name(card: Card, name: str) -> Card:
     summary = f"{card.name} under EasyVision's name, with EasyVision's endpoints."
     return replace(card, name=name, summary=summary)

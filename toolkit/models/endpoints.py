@@ -183,9 +183,10 @@ class _AllSeenError(Exception):
 def capture(
     network: Recognizer, endpoints: Collection[Endpoint], images: Tensor
 ) -> dict[str, Tensor]:
-    """Runs a network once, as far as needed, and returns the value of each endpoint by name.
+    """Runs a network as far as needed, and returns the value of each endpoint by name.
 
-    One thread at a time: hooks belong to the network, not to the call.
+    One pass serves all layers, one all maps, one each output. One thread at a time: hooks belong to
+    the network, not to the call.
 
     Args:
         network: as it stands; its training switches are the caller's.

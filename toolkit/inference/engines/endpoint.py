@@ -22,7 +22,10 @@ class EndpointEngine:
         pipeline: RGB pixels [h, w, 3] to what the endpoint takes of a picture.
         measure: of the endpoint.
         fingerprint: of the weights, the pipeline, the endpoint and its pooling.
-        threads: CPU threads of the network; None leaves that to Paddle.
+        threads: CPU threads of the network, 1 or more; None leaves that to Paddle.
+
+    Raises:
+        ConfigError: `threads` is below 1.
 
     Attributes:
         shape: of one picture's value after pooling; None stands for what differs.
@@ -42,6 +45,8 @@ class EndpointEngine:
         *,
         threads: int | None = None,
     ) -> None:
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads is {threads}; a network needs 1 or more.")
         network.eval()
         self.network, self._threads, self._lock = network, threads, threading.Lock()
         self.pipeline, self.measure, self.fingerprint = pipeline, measure, fingerprint
