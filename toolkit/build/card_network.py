@@ -40,7 +40,7 @@ def export_published(card: Card, url: str, folder: Path, options: FetchOptions) 
         FetchError: they cannot be downloaded, the message has the ways out.
         WeightsError: they are not those of the network.
     """
-    weights = _published_weights(card, url, options)
+    weights = published_weights(card, url, options)
     config = card_config(card)
     network = embedding_network(card, config)
     load_pretrained(network, weights)
@@ -49,8 +49,12 @@ def export_published(card: Card, url: str, folder: Path, options: FetchOptions) 
         build_exporter(config, network)(temporary)
 
 
-def _published_weights(card: Card, url: str, options: FetchOptions) -> Path:
-    """Returns the weights of a backbone, downloaded if need be."""
+def published_weights(card: Card, url: str, options: FetchOptions) -> Path:
+    """Returns the file of a card's weights, downloaded if need be.
+
+    Raises:
+        FetchError: it cannot be downloaded, the message has the ways out.
+    """
     kept = kept_weights(url, options)
     try:
         return local_weights(url, options)

@@ -70,6 +70,8 @@ def _widths(backbone_name: str, backbone: Backbone, neck: str) -> dict[str, Any]
 def load_trained(model: Recognizer, file: Path) -> LoadReport:
     """Puts the weights of a training output into a network built without its head.
 
+    A file of a backbone alone fits a network without a neck.
+
     Raises:
         WeightsError: the file cannot be read, or anything but the head does not fit.
     """
@@ -96,11 +98,9 @@ def load_pretrained(model: Recognizer, file: Path) -> LoadReport:
         WeightsError: the file cannot be read, or does not fit.
     """
     weights = _own_part(read_weights(file))
-    # A file of a backbone alone (ImageNet weights) has the backbone's own names.
     may_differ: tuple[str, ...] = ("head.",)
-    # Some call their classifier "head", so that name alone does not tell the two apart.
-    if not any(name.startswith("backbone.") for name in weights):
-        weights = {f"backbone.{name}": value for name, value in weights.items()}
+    if _of_backbone_alone(weights):
+        weights = _in_recognizer(weights)
         backbone = model.backbone
         own = (*backbone.classifier, *backbone.own_weights)
         may_differ = ("head.", "neck.", *(f"backbone.{name}" for name in own))
@@ -182,9 +182,26 @@ def _unused(model: Recognizer) -> tuple[str, ...]:
 
 def _inference_part(weights: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
     own = _own_part(weights)
+    if _of_backbone_alone(own):
+        return _in_recognizer(own)
     return {name: value for name, value in own.items() if not name.startswith("head.")}
 
 
 def _own_part(weights: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
     """Leaves out a teacher that was trained along."""
     return {name: value for name, value in weights.items() if not name.startswith("teacher.")}
+
+
+def _of_backbone_alone(weights: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+    """Tells a file of a backbone (ImageNet weights), which has the backbone's own names.
+
+    Some call their classifier "head", so that name alone does not tell the two apart.
+    """
+    return not any(name.startswith("backbone.") for name in weights)
+
+
+def _in_recognizer(
+    weights: Mapping[str, np.ndarray[Any, Any]],
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Returns the weights of a backbone under their names in a recogniser."""
+    return {f"backbone.{name}": value for name, value in weights.items()}

@@ -55,7 +55,7 @@ class Card:
         kind: ``recognition`` models give embeddings made for retrieval; a ``backbone`` gives the
             feature that its ImageNet classifier reads.
         summary: one line on what it is.
-        architecture: the parts, by their names in a configuration.
+        architecture: the parts, by their names in a configuration; for a backbone its name alone.
         dimension: length of the embedding.
         preprocessing: what happens to a picture before the network, in words.
         licence: of the weights.
@@ -98,7 +98,7 @@ class Card:
             return (_FOLDER / "recipes" / f"{self.name}.yaml").read_text(encoding="utf-8")
         text = (_FOLDER / "recipes" / f"{_IMAGENET_RECIPE}.yaml").read_text(encoding="utf-8")
         values = {
-            "BACKBONE": self.name,
+            "BACKBONE": self.architecture,
             "RESIZE_SHORT": self.imagenet.resize_short,
             "SIDE": self.imagenet.side,
             "MEAN": list(self.imagenet.mean),

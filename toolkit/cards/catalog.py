@@ -9,6 +9,9 @@ from toolkit.errors import ModelError, nearest
 
 CARDS: dict[str, Card] = {card.name: card for card in (*recognition_cards(), *imagenet_cards())}
 
+ALIASES = {"mobilenet_v2_1.0_224": "mobilenet_v2", "efficientnet-b0": "efficientnet_b0"}
+"""Other names of models -> their own: EasyVision's folders, where they differ from its names."""
+
 DEFAULT_MODEL = "SmallResNet_general"
 """What opens when nobody says a name; it ships with this package."""
 
@@ -37,13 +40,14 @@ def models_table() -> str:
 
 
 def model_card(name: str) -> Card:
-    """Returns the card of a model.
+    """Returns the card of a model, by its name or another one that it has.
 
     Raises:
         ModelError: no card has this name; the message has the nearest and all names.
     """
-    if name not in CARDS:
+    own = ALIASES.get(name, name)
+    if own not in CARDS:
         raise ModelError(
             f"Unknown model {name!r}.{nearest(name, CARDS)} Known: {', '.join(CARDS)}."
         )
-    return CARDS[name]
+    return CARDS[own]

@@ -4,7 +4,7 @@ The accuracies are those of the papers or of the weight lists named, not of this
 other frameworks than Paddle are not linked: where there is no address, bring a file.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from toolkit.cards.card import Card, Preprocessing, Published
 
@@ -222,10 +222,32 @@ _ACCURACY: dict[str, tuple[float, float | None, str]] = {
     "SwinTransformer_tiny_patch4_window7_224": (81.3, None, _PAPER),
 }
 
+# Names of networks in PAI EasyVision -> ours.
+_EASYVISION = {
+    "resnet_v1_50": "ResNet50",
+    "resnet_v1_101": "ResNet101",
+    "inception_v3": "InceptionV3",
+    "inception_v4": "InceptionV4",
+    "mobilenet_v2": "MobileNetV2",
+    "efficientnet_b0": "EfficientNetB0",
+}
+
 
 def imagenet_cards() -> list[Card]:
-    """Returns a card for every backbone."""
-    return [_card(name, family) for family in _FAMILIES for name in family.names]
+    """Returns a card for every backbone, and for those that EasyVision has one of its name."""
+    cards = {name: _card(name, family) for family in _FAMILIES for name in family.names}
+    theirs = [_under_another_name(cards[ours], name) for name, ours in _EASYVISION.items()]
+    return [*cards.values(), *theirs]
+
+
+def unlisted_card(name: str) -> Card:
+    """Returns what goes without saying of a backbone that has no card: no weights are known."""
+    return _card(name, _Family((name,), 0, "", "", None))
+
+
+def _under_another_name(card: Card, name: str) -> Card:
+    summary = f"{card.name} under EasyVision's name, with EasyVision's endpoints."
+    return replace(card, name=name, summary=summary)
 
 
 def _card(name: str, family: _Family) -> Card:

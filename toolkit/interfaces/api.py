@@ -94,9 +94,9 @@ def _resolve(
     from toolkit.build.official import opened_model
     from toolkit.cards.catalog import DEFAULT_MODEL, model_card
 
-    name = DEFAULT_MODEL if model_name is None else model_name
+    card = model_card(DEFAULT_MODEL if model_name is None else model_name)
     options = FetchOptions.from_environment()
-    return opened_model(model_card(name), options, engine=engine, device=device), name
+    return opened_model(card, options, engine=engine, device=device), card.name
 
 
 def _folder(path: str | Path) -> Path:
@@ -113,6 +113,7 @@ def _is_path(text: str) -> bool:
     if "/" in text or os.sep in text:
         return True
     from toolkit.archives import has_archive_name
-    from toolkit.cards.catalog import CARDS
+    from toolkit.cards.catalog import ALIASES, CARDS
 
-    return text not in CARDS and (Path(text).is_dir() or has_archive_name(Path(text)))
+    known = text in CARDS or text in ALIASES
+    return not known and (Path(text).is_dir() or has_archive_name(Path(text)))

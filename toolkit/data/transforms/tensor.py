@@ -112,3 +112,13 @@ class ToCHWImage(FixedTransform):
     def apply(self, image: NDArray[Any]) -> NDArray[Any]:
         """Returns float32 [3, h, w], contiguous."""
         return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+class ImageSize(FixedTransform):
+    """Puts the size of a picture in its place, for who asks for nothing else of it."""
+
+    gives = "tensor"
+
+    def apply(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Returns float32 [3, 1, 1]: height, width and channels of [h, w, 3]."""
+        return np.array(image.shape, dtype=np.float32).reshape(3, 1, 1)

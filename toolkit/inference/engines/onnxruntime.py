@@ -52,20 +52,30 @@ class OnnxRuntimeEngine:
         return [lambda images: _features(session, images)] * self._threads
 
     def _open(self, threads: int) -> Any:
-        runtime = import_optional("onnxruntime", purpose="The engine onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = _ERRORS_ONLY
-        providers: list[Any] = ["CPUExecutionProvider"]
-        if self._device.kind == "gpu":
-            providers.insert(0, ("CUDAExecutionProvider", {"device_id": self._device.ids[0]}))
-        try:
-            return runtime.InferenceSession(str(self._file), options, providers=providers)
-        except Exception as error:  # its exceptions have no class of their own in common
-            raise ModelError(
-                f"ONNX Runtime cannot open {str(self._file)!r} ({' '.join(str(error).split())}). "
-                "The file may be damaged; export the model again."
-            ) from error
+        return open_session(self._file, self._device, threads)
+
+
+def open_session(file: Path, device: Device, threads: int) -> Any:
+    """Opens a graph.
+
+    Raises:
+        ModelError: the file cannot be read.
+        ExtraError: onnxruntime is not installed.
+    """
+    runtime = import_optional("onnxruntime", purpose="The engine onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _ERRORS_ONLY
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device.kind == "gpu":
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.ids[0]}))
+    try:
+        return runtime.InferenceSession(str(file), options, providers=providers)
+    except Exception as error:  # its exceptions have no class of their own in common
+        raise ModelError(
+            f"ONNX Runtime cannot open {str(file)!r} ({' '.join(str(error).split())}). "
+            "The file may be damaged; export the model again."
+        ) from error
 
 
 def _features(session: Any, images: NDArray[Any]) -> NDArray[np.float32]:

@@ -181,7 +181,7 @@ class EfficientNet(Backbone):
         self._fc = nn.Linear(end, class_num) if class_num else nn.Identity()
         self.map_channels = tuple(blocks[number].out_channels for number in ends)
         self.map_strides = (2, 4, 8, 16, 32)
-        self._map_ends = [number + 1 for number in ends]  # the stem comes before the blocks
+        self.map_ends = [number + 1 for number in ends]  # the stem comes before the blocks
         self._ends_with(end, class_num)
 
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -189,7 +189,7 @@ class EfficientNet(Backbone):
         x, maps = images, []
         for number, layer in enumerate(self._ef):
             x = layer(x)
-            if number in self._map_ends:
+            if number in self.map_ends:
                 maps.append(x)
         return maps
 
