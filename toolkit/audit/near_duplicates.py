@@ -11,7 +11,7 @@ from toolkit.audit.look_alikes import Alike, look_alikes
 from toolkit.audit.window_codes import SIDE, TURNS
 
 # Below this contrast the signs of frequencies are noise, and all flat pictures would match.
-_FLAT = 2.0
+_FLAT = 0.8
 # A finding names this many pictures and says how many more there are.
 _NAMED = 10
 
