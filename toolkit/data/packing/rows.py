@@ -102,7 +102,7 @@ def _read_lines(
         try:
             raw.decode("utf-8")
             yield Row(line, *split(text))
-        except ValueError as error:  # UnicodeDecodeError is one
+        except (ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
             yield SkippedRow(line, text, "malformed_row", str(error))
 
 
@@ -138,7 +138,7 @@ def _json_parts(text: str, delimiter: str) -> list[dict[str, Any]]:
     """Returns the JSON objects of a line behind its id.
 
     Raises:
-        ValueError: there is anything else.
+        ValueError, csv.Error: there is anything else.
     """
     parts: list[Any] = []
     if text.startswith('"'):

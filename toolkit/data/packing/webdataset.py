@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data.packing.crc32c import crc32c
-from toolkit.data.packing.picture import PackedPicture
+from toolkit.data.packing.picture import NO_LABEL, PackedPicture
 from toolkit.data.packing.tfrecord import check_reader
 from toolkit.errors import RecordError
 from toolkit.storage import atomic_path
@@ -120,7 +120,8 @@ def _read_sample(
     where = f"{path}: sample {key!r}"
     if len(found) != 1:
         raise RecordError(
-            f"{where} has the parts {', '.join(parts)}; expected one picture: {', '.join(_FORMATS)}"
+            f"{where} has the parts {', '.join(parts)}; expected one picture: "
+            f"{', '.join(_FORMATS)}."
         )
     facts = _read_facts(where, parts.get("json", b"{}"))
     encoded = parts[found[0]]
@@ -134,10 +135,10 @@ def _read_sample(
         encoded=encoded,
         format=_FORMATS[found[0]],
         name=str(facts.get("filename", "")),
-        label=_read_label(where, parts.get("cls", b"-1")),
+        label=_number(where, ".cls", parts.get("cls", NO_LABEL)),
         class_name=str(facts.get("class", "")),
-        width=int(facts.get("width", 0)),
-        height=int(facts.get("height", 0)),
+        width=_number(where, "width", facts.get("width", 0)),
+        height=_number(where, "height", facts.get("height", 0)),
     )
 
 
@@ -149,11 +150,11 @@ def _read_facts(where: str, content: bytes) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _read_label(where: str, content: bytes) -> int:
+def _number(where: str, name: str, value: Any) -> int:
     try:
-        return int(content)
-    except ValueError:
-        raise RecordError(f"{where}: its .cls is {content[:20]!r}, expected a number.") from None
+        return int(value)
+    except (ValueError, TypeError):
+        raise RecordError(f"{where}: its {name} is {value!r}, expected a number.") from None
 
 
 def _check_end(path: Path) -> None:
