@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,15 @@ def test_the_names_of_pai_have_its_defaults(configure) -> None:
     assert (section.read_parallel_num, section.write_parallel_num) == (10, 1)
     assert section.num_samples_per_tfrecord == 1000
     assert (section.workers, section.cpu, section.memory) == (5, 800, 20000)
+
+
+def test_the_reader_of_the_guide_runs(configure, repository, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(configure(PACK, "Pack.output_tfrecord=output/grocery_tfrecord/grocery"))
+    text = (repository / "docs/packing.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(block, "packing.md", "exec"), {})  # noqa: S102
+    assert capsys.readouterr().out == "32 images/2_1.png\n"
 
 
 @pytest.mark.slow
