@@ -17,6 +17,8 @@ def test_the_examples_of_the_specification() -> None:
     """protobuf.dev, "Encoding": 150 is 96 01, -2 as int64, field 2 with "testing"."""
     assert packed_varints([150]) == b"\x96\x01"
     assert packed_varints([-2]) == b"\xfe" + b"\xff" * 8 + b"\x01"
+    # Ten bytes hold seventy bits; those above 64 are dropped.
+    assert list(read_varints(b"\xff" * 9 + b"\x7f")) == [2**64 - 1]
     assert bytes_field(2, b"testing") == b"\x12\x07testing"
     assert bytes_field(6, packed_varints([3, 270, 86942])).hex() == "3206038e029ea705"
 

@@ -135,6 +135,9 @@ def test_bad_rows_are_skipped_and_counted(pack, tmp_path, spoilt) -> None:
 
 def test_mended_pictures_are_packed_by_the_next_run(pack, tmp_path, spoilt) -> None:
     options = (f"Pack.label_file={spoilt}", f"Pack.image_root={spoilt.parent}")
+    report = pack(*options, "Pack.error_class=drop")
+    assert report.packed == 5
+    assert report.manifest["classes"] == {"a": 0, "b": 1, "c": 2}
     assert pack(*options).packed == 6
     (spoilt.parent / "none.jpg").write_bytes((spoilt.parent / "0.jpg").read_bytes())
     assert pack(*options).packed == 7

@@ -74,9 +74,8 @@ class PackReport:
         for name, split in self.manifest["splits"].items():
             files = split["files"]
             size = sum(file["bytes"] for file in files) / 1e6
-            lines.append(
-                f"  {name}: {split['records']:,} pictures, {len(files)} files, {size:,.1f} MB"
-            )
+            count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+            lines.append(f"  {name}: {split['records']:,} pictures, {count}, {size:,.1f} MB")
         skipped = self.manifest["skipped"]
         if skipped["rows"]:
             reasons = ", ".join(f"{reason} {n:,}" for reason, n in skipped["reasons"].items())

@@ -78,11 +78,12 @@ def test_a_killed_writer_leaves_no_note(staging: Path) -> None:
 
 def test_files_get_their_names_and_those_before_them_go(staging: Path) -> None:
     folder = staging.parent
-    kept = ["other_train_00000.tfrecord", "p_train_notes.txt", ".p.q.0123456789abcdef.packing"]
+    kept = ["other_train_00000.tfrecord", "p_train_notes.txt"]
     gone = ["p_train_00000.tfrecord", "p_train_00007.tfrecord.idx", "p_test_00000.tar"]
     for name in [*kept, *gone]:
         (folder / name).write_text("before")
     staging_folder(folder, "p", "f" * 16)
+    kept.append(staging_folder(folder, "p.q", FINGERPRINT).name)
     notes = [write(staging, 0), write(staging, 1, [BAD])]
     file = publish(staging, "p", notes, pack_manifest(notes, [], {"seed": 5}))
     new = ["p_manifest.json", "p_train_00000.tfrecord", "p_train_00000.tfrecord.idx"]
