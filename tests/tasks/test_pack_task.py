@@ -27,10 +27,8 @@ def pack(configure, tmp_path):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All shards; manifests name the output, so they differ."""
-    return {
-        path.name: path.read_bytes() for path in folder.iterdir() if "manifest" not in path.name
-    }
+    """All shards and indexes."""
+    return {path.name: path.read_bytes() for path in folder.glob("p_t*")}
 
 
 def test_every_picture_of_the_list_is_packed(pack, tmp_path, drawn_dataset) -> None:
@@ -143,17 +141,24 @@ def test_mended_pictures_are_packed_by_the_next_run(pack, tmp_path, spoilt) -> N
     assert pack(*options).packed == 7
 
 
-def test_a_run_without_a_good_picture_does_not_pass(pack, spoilt) -> None:
-    for number in range(6):
-        (spoilt.parent / f"{number}.jpg").unlink()
-    report = pack(f"Pack.label_file={spoilt}", f"Pack.image_root={spoilt.parent}")
-    assert not report.passed
-    assert report.manifest["splits"]["train"]["files"] == []
+def test_without_one_good_picture_nothing_is_replaced(pack, tmp_path, spoilt) -> None:
+    pack()
+    before = contents(tmp_path)
+    with pytest.raises(DatasetError) as caught:
+        pack(f"Pack.label_file={spoilt}", "Pack.image_root=/nowhere")
+    assert "not one of 11 rows can be packed (malformed_row 1, missing 10)" in str(caught.value)
+    assert "Line 1: 0.jpg: there is no such file. Check" in str(caught.value)
+    assert "paths start from /nowhere" in str(caught.value)
+    assert contents(tmp_path) == before
+    assert len(packed_files(tmp_path / "p", "train")) == 1
 
 
-def test_a_list_without_rows_is_an_error(pack, tmp_path) -> None:
+def test_a_list_without_a_usable_row_is_an_error(pack, tmp_path) -> None:
     (tmp_path / "list.txt").write_text("malformed\n")
-    with pytest.raises(DatasetError, match=r"list\.txt has no row to pack: 1 .*line 1: 1 blank"):
+    with pytest.raises(DatasetError, match=r"not one of 1 rows .* Line 1: malformed: 1 blank"):
+        pack(f"Pack.label_file={tmp_path / 'list.txt'}")
+    (tmp_path / "list.txt").write_text("\n")
+    with pytest.raises(DatasetError, match=r"list\.txt has no rows"):
         pack(f"Pack.label_file={tmp_path / 'list.txt'}")
 
 

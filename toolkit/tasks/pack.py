@@ -1,12 +1,15 @@
 """Mode pack: the pictures of a list in TFRecords or tar shards, and a manifest of them."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from toolkit.audit.dataset import ListFile
 from toolkit.build.packing import (
     build_classes,
     build_preparation,
@@ -18,7 +21,7 @@ from toolkit.build.packing import (
 )
 from toolkit.config.schema import Config
 from toolkit.data.packing.classes import ClassNumbers
-from toolkit.data.packing.picture import PackedPicture
+from toolkit.data.packing.picture import PackedPicture, PackFormat
 from toolkit.data.packing.plan import Shard, plan_shards
 from toolkit.data.packing.preparing import Preparation
 from toolkit.data.packing.publish import pack_manifest, publish, staging_folder
@@ -54,8 +57,8 @@ class PackReport:
 
     @property
     def passed(self) -> bool:
-        """Some bad pictures do not fail a run; a run without a single good one has failed."""
-        return self.packed > 0
+        """Some bad pictures do not fail a run; one without a single good one is an error."""
+        return True
 
     def to_json(self) -> dict[str, Any]:
         """Returns the counts, the reasons and the files; the manifest has each skipped row."""
@@ -94,8 +97,9 @@ def run(config: Config) -> PackReport:
 
     Raises:
         ConfigError: a value of the section does not fit the others.
-        DatasetError: the list cannot be read, or has no row to pack.
-        StorageError: the folder cannot be written to, or the disk is full.
+        DatasetError: the list cannot be read, or not one of its pictures can be packed; what an
+            earlier run has packed is still there.
+        OSError: the folder cannot be written to, or the disk is full.
     """
     source, output = packing_source(config), packing_output(config)
     rows, skipped = _parted(packing_rows(config, source))
@@ -103,64 +107,95 @@ def run(config: Config) -> PackReport:
     wanted, dropped = _parted(_judged(rows, classes))
     skipped += dropped
     if not wanted:
-        raise DatasetError(
-            f"{source.file} has no row to pack: {len(skipped)} rows, none of them usable"
-            + (f"; line {skipped[0].line}: {skipped[0].message}." if skipped else ".")
-        )
+        raise _nothing_packed(source, skipped)
     facts = packing_facts(config, source, classes, wanted)
     shards = plan_shards(wanted, plan_options(config, output))
     preparation = build_preparation(config, source.root, classes, fetch_bytes)
     staging = staging_folder(output.parent, output.name, facts["fingerprint"])
     with stopwatch() as watch:
         notes = _write_all(config, shards, preparation, staging)
+    if not any(note.records for note in notes):
+        raise _nothing_packed(source, skipped + [row for note in notes for row in note.skipped])
     manifest = pack_manifest(notes, skipped, facts)
     file = publish(staging, output.name, notes, manifest)
     return PackReport(manifest, file, watch["seconds"])
 
 
+@dataclass(frozen=True)
+class _ShardWriter:
+    """Writes shards one by one, or several at a time in threads.
+
+    Attributes:
+        preparation: what is done to every row.
+        readers: threads that do it.
+        ahead: rows under way behind the one that is waited for.
+        staging: where the files are made.
+        kind: of the files.
+        advance: counts rows as done.
+    """
+
+    preparation: Preparation
+    readers: Executor
+    ahead: int
+    staging: Path
+    kind: PackFormat
+    advance: Callable[[int], None]
+
+    def write(self, shard: Shard) -> ShardNote:
+        finished = finished_shard(self.staging, shard)
+        if finished is None:
+            return write_shard(self.staging, shard, self._pictures(shard), self.kind)
+        _LOG.info("%s is there already, from a run that was interrupted.", shard.name)
+        self.advance(len(shard.rows))
+        return finished
+
+    def _pictures(self, shard: Shard) -> Iterator[PackedPicture | SkippedRow]:
+        def start(row: Row) -> Callable[[], PackedPicture | SkippedRow]:
+            return self.readers.submit(self.preparation.prepare, row, shard.split).result
+
+        for picture in in_order(shard.rows, start, ahead=self.ahead):
+            yield picture
+            self.advance(1)
+
+
 def _write_all(
     config: Config, shards: Sequence[Shard], preparation: Preparation, staging: Path
 ) -> list[ShardNote]:
-    """Writes the shards, several at a time; a picture or two in memory for each reading thread."""
-    pack = config.Pack
+    """Writes the shards, with a picture or two in memory for each reading thread."""
+    reading, writing = config.Pack.read_parallel_num, config.Pack.write_parallel_num
     # Every file that is written keeps its share of the reading threads busy.
-    ahead = -(-pack.read_parallel_num // pack.write_parallel_num)
+    ahead = -(-reading // writing)
     counting = Lock()
     with (
         Progress("pack", sum(len(shard.rows) for shard in shards)) as progress,
-        worker_threads(pack.read_parallel_num) as readers,
-        worker_threads(pack.write_parallel_num) as writers,
+        worker_threads(reading) as readers,
+        worker_threads(writing) as writers,
     ):
 
         def advance(rows: int) -> None:
             with counting:
                 progress.advance(rows)
 
-        def prepared(shard: Shard) -> Iterator[PackedPicture | SkippedRow]:
-            started = in_order(
-                shard.rows,
-                lambda row: readers.submit(preparation.prepare, row, shard.split).result,
-                ahead=ahead,
-            )
-            for picture in started:
-                yield picture
-                advance(1)
-
-        def write(shard: Shard) -> ShardNote:
-            finished = finished_shard(staging, shard)
-            if finished is None:
-                return write_shard(staging, shard, prepared(shard), pack.format)
-            _LOG.info("%s is there already, from a run that was interrupted.", shard.name)
-            advance(len(shard.rows))
-            return finished
-
-        return list(
-            in_order(
-                shards,
-                lambda shard: writers.submit(write, shard).result,
-                ahead=pack.write_parallel_num - 1,
-            )
+        writer = _ShardWriter(preparation, readers, ahead, staging, config.Pack.format, advance)
+        started = in_order(
+            shards, lambda shard: writers.submit(writer.write, shard).result, ahead=writing - 1
         )
+        return list(started)
+
+
+def _nothing_packed(source: ListFile, skipped: Sequence[SkippedRow]) -> DatasetError:
+    """Returns the error of a list without a single usable row."""
+    if not skipped:
+        return DatasetError(f"{source.file} has no rows; there is nothing to pack.")
+    reasons = ", ".join(
+        f"{reason} {n:,}" for reason, n in Counter(r.reason for r in skipped).items()
+    )
+    first = min(skipped, key=lambda row: row.line)
+    return DatasetError(
+        f"{source.file}: not one of {len(skipped):,} rows can be packed ({reasons}). Line "
+        f"{first.line}: {first.path}: {first.message.rstrip('.')}. Check Pack.label_source and "
+        f"Pack.image_root; paths start from {source.root}."
+    )
 
 
 def _parted(rows: Iterable[Row | SkippedRow]) -> tuple[list[Row], list[SkippedRow]]:
