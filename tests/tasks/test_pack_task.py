@@ -31,8 +31,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("p_t*")}
 
 
-def test_every_picture_of_the_list_is_packed(pack, tmp_path, drawn_dataset) -> None:
+def test_every_picture_of_the_list_is_packed(pack, tmp_path, drawn_dataset, capsys) -> None:
     report = pack("Pack.image_encoding=png")
+    assert "pack: 32/32 (100%)" in capsys.readouterr().err
     read = list(read_pictures(packed_files(tmp_path / "p", "train")))
     rows = [line.split() for line in (drawn_dataset / "train.txt").read_text().splitlines()]
     assert [[picture.name, str(picture.label)] for picture in read] == rows

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.data.packing.rows import Row, SkippedRow, read_rows
@@ -93,6 +93,7 @@ def test_annotations_that_are_no_classification(tmp_path: Path, line: str, words
     assert words in row.message
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=80), source=st.sampled_from(["list", "unlabelled", "pai"]))
 def test_no_line_is_lost(text: str, source: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Every line that is not blank and no comment gives exactly one row, skipped or not."""

@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.data.packing.tfrecord import (
@@ -45,6 +45,8 @@ def test_tensorflows_file_is_read_at_any_place() -> None:
     assert b"image/encoded" in records[1]
 
 
+# Each file is synced to the disk, however slow that is.
+@settings(deadline=None, max_examples=30)
 @given(data=st.lists(st.binary(max_size=200), max_size=8))
 def test_records_come_back(data: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = write(tmp_path_factory.mktemp("records") / "a.tfrecord", data)
