@@ -1,7 +1,7 @@
 """The wire format: numbers by hand from protobuf.dev, and whatever is written is read."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.protobuf import (
@@ -23,11 +23,13 @@ def test_the_examples_of_the_specification() -> None:
     assert bytes_field(6, packed_varints([3, 270, 86942])).hex() == "3206038e029ea705"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**64 - 1)))
 def test_numbers_come_back(numbers: list[int]) -> None:
     assert list(read_varints(packed_varints(numbers))) == numbers
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 2**29 - 1), st.binary(max_size=300)), max_size=5))
 def test_fields_come_back(fields: list[tuple[int, bytes]]) -> None:
     message = b"".join(bytes_field(number, value) for number, value in fields)

@@ -1,7 +1,7 @@
 """The checksum of TFRecords: the known answers of RFC 3720, and a division bit by bit."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.data.packing.crc32c import crc32c, masked_crc32c
@@ -39,11 +39,13 @@ def divided_bit_by_bit(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_it_is_the_remainder_of_a_division(data: bytes) -> None:
     assert crc32c(data) == divided_bit_by_bit(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20))
 def test_the_mask_is_a_rotation_and_a_constant(data: bytes) -> None:
     bits = f"{divided_bit_by_bit(data):032b}"

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.data.packing.example import decode_example, encode_example
@@ -51,6 +51,7 @@ def test_the_same_bytes_as_tensorflow() -> None:
         assert encode_example(values) == message
 
 
+@settings(deadline=None)
 @given(FEATURES)
 def test_features_come_back(features: dict[str, list]) -> None:
     assert decode_example(encode_example(features)) == features
@@ -68,6 +69,7 @@ def test_numbers_that_are_not_packed_are_read() -> None:
     assert decode_example(message) == {"f": [0.5, -2.0], "i": [5, -1]}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_example_or_a_clear_error(message: bytes) -> None:
     with suppress(RecordError):

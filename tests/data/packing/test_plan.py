@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.data.packing.plan import PlanOptions, plan_shards
@@ -29,6 +29,7 @@ def test_names_and_sizes() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(ratio=st.floats(0, 1), number=st.integers(1, 100), seed=st.integers(0, 99))
 def test_every_row_is_in_one_file(ratio: float, number: int, seed: int) -> None:
     options = replace(OPTIONS, test_ratio=ratio, seed=seed, shuffle=bool(seed % 2))
