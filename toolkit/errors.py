@@ -3,7 +3,8 @@
 ToolkitError                  the user's input was wrong                          exit code 2
 ├── ConfigError               a key, a value or an -o that cannot be read
 ├── DatasetError              a list, folder or column that the run needs
-│   └── ImageError            one picture that cannot be read or decoded
+│   ├── ImageError            one picture that cannot be read or decoded
+│   └── RecordError           a file of packed pictures that is damaged or does not fit
 ├── WeightsError              a weight or state file: missing, hostile, unfitting
 ├── StorageError             a folder that cannot be written to, a disk that is full
 ├── FetchError                an address that cannot be reached, or gave wrong bytes
@@ -46,6 +47,10 @@ class DatasetError(ToolkitError):
 
 class ImageError(DatasetError):
     """One picture cannot be read or decoded."""
+
+
+class RecordError(DatasetError):
+    """A file of packed pictures, or its index, is missing, damaged, cut off or of another kind."""
 
 
 class WeightsError(ToolkitError):

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from toolkit.cards.pickled_arrays import RefusedError
-from toolkit.cards.protobuf import program_parameters, read_fields, read_varint
+from toolkit.cards.protobuf import program_parameters, read_fields, read_varints
 from toolkit.cards.safe_pickle import load
 from toolkit.errors import WeightsError
 
@@ -169,10 +169,7 @@ def _read_description(message: bytes) -> tuple[np.dtype[Any], list[int]]:
         elif number == 2 and isinstance(value, int):
             shape.append(value)
         elif number == 2 and isinstance(value, bytes):
-            at = 0
-            while at < len(value):
-                side, at = read_varint(value, at)
-                shape.append(side)
+            shape += read_varints(value)
     if not isinstance(kind, int) or kind not in _TYPES or len(shape) > _MOST_DIMENSIONS:
         raise WeightsError(f"an array has the type {kind!r} and {len(shape)} dimensions")
     return np.dtype(_TYPES[kind]), shape

@@ -1,55 +1,38 @@
-"""The few fields that are needed of Paddle's protobuf messages, read without a schema.
+"""The few fields that are needed of Paddle's protobuf messages.
 
-Source: the wire format of protocol buffers; `framework.proto` of Paddle for the field numbers.
+Source: `framework.proto` of Paddle for the field numbers.
 """
 
 from collections.abc import Iterator
 
+from toolkit import protobuf
 from toolkit.errors import WeightsError
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_LONGEST_VARINT = 10
 _LOD_TENSOR = 7
 
 
 def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yields (field number, value) of a message: a number, or the bytes of anything longer.
+    """Yields the fields of a message of a weight file; see `toolkit.protobuf.read_fields`.
 
     Raises:
         WeightsError: the bytes are no message.
     """
-    at = 0
-    while at < len(message):
-        key, at = read_varint(message, at)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, at = read_varint(message, at)
-            yield number, value
-            continue
-        if kind == _BYTES:
-            length, at = read_varint(message, at)
-        elif kind in (_FIXED64, _FIXED32):
-            length = 8 if kind == _FIXED64 else 4
-        else:
-            raise WeightsError(f"a protobuf message has a field of the unknown kind {kind}")
-        if at + length > len(message):
-            raise WeightsError("a protobuf message ends in the middle of a field")
-        yield number, message[at : at + length]
-        at += length
+    try:
+        yield from protobuf.read_fields(message)
+    except protobuf.ProtobufError as error:
+        raise WeightsError(str(error)) from error
 
 
-def read_varint(message: bytes, at: int) -> tuple[int, int]:
-    """Returns the number at a place, and the place behind it.
+def read_varints(packed: bytes) -> list[int]:
+    """Returns the numbers of a packed field of a weight file.
 
     Raises:
-        WeightsError: the bytes end, or the number does not.
+        WeightsError: the bytes end in the middle of a number.
     """
-    value = 0
-    for position, byte in enumerate(message[at : at + _LONGEST_VARINT]):
-        value |= (byte & 0x7F) << (7 * position)
-        if not byte & 0x80:
-            return value, at + position + 1
-    raise WeightsError("a protobuf message ends in the middle of a number")
+    try:
+        return list(protobuf.read_varints(packed))
+    except protobuf.ProtobufError as error:
+        raise WeightsError(str(error)) from error
 
 
 def program_parameters(program: bytes) -> list[str]:
