@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.section import OptionalPath, Section
-from toolkit.config.types import Fraction, Interval, PositiveInt
+from toolkit.config.types import Fraction, PositiveInt, Range
 from toolkit.errors import nearest
 
 _PACKED = "CLASSIFICATION"
@@ -77,7 +77,7 @@ class PackSection(Section):
     image_encoding: Literal["jpg", "png"] = Field(
         "jpg", description="Pictures that are in it and need no shrinking stay as they are."
     )
-    jpeg_quality: Annotated[int, Interval(ge=1, le=100)] = Field(
+    jpeg_quality: Annotated[int, Range(ge=1, le=100)] = Field(
         95, description="Of pictures that have to be encoded."
     )
     shuffle: bool = Field(False, description="Order by Global.seed, not as the list has it.")
