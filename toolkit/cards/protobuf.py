@@ -1,19 +1,23 @@
-"""The few fields that are needed of Paddle's protobuf messages, read without a schema.
+"""Protobuf messages read without a schema, and the few fields that are needed of Paddle's.
 
 Source: the wire format of protocol buffers; `framework.proto` of Paddle for the field numbers.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from toolkit.errors import WeightsError
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _LOD_TENSOR = 7
+_Bytes = TypeVar("_Bytes", bytes, memoryview)
 
 
-def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+def read_fields(message: _Bytes) -> Iterator[tuple[int, int | _Bytes]]:
     """Yields (field number, value) of a message: a number, or the bytes of anything longer.
+
+    Parts of a memoryview are views of the same memory.
 
     Raises:
         WeightsError: the bytes are no message.
@@ -38,7 +42,7 @@ def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         at += length
 
 
-def read_varint(message: bytes, at: int) -> tuple[int, int]:
+def read_varint(message: bytes | memoryview, at: int) -> tuple[int, int]:
     """Returns the number at a place, and the place behind it.
 
     Raises:
@@ -64,16 +68,32 @@ def program_parameters(program: bytes) -> list[str]:
     blocks = (value for number, value in read_fields(program) if number == 1)
     names = []
     for block in blocks:
-        for number, variable in read_fields(_message(block)):
+        for number, variable in read_fields(as_message(block)):
             if number == 3:
-                fields = dict(read_fields(_message(variable)))
-                kind = dict(read_fields(_message(fields.get(2, b"")))).get(1)
+                fields = dict(read_fields(as_message(variable)))
+                kind = dict(read_fields(as_message(fields.get(2, b"")))).get(1)
                 if fields.get(3) and kind == _LOD_TENSOR:
-                    names.append(_message(fields.get(1, b"")).decode("utf-8", errors="replace"))
+                    names.append(as_message(fields.get(1, b"")).decode("utf-8", errors="replace"))
     return names
 
 
-def _message(value: int | bytes) -> bytes:
+def as_message(value: int | _Bytes) -> _Bytes:
+    """Returns the bytes of a field that is not a number.
+
+    Raises:
+        WeightsError: it is a number.
+    """
     if isinstance(value, int):
         raise WeightsError("a protobuf message has a number where a message should be")
     return value
+
+
+def as_number(value: int | bytes | memoryview) -> int:
+    """Returns the value of a field that is a number.
+
+    Raises:
+        WeightsError: it is a message.
+    """
+    if isinstance(value, int):
+        return value
+    raise WeightsError("a protobuf message has a message where a number should be")
