@@ -170,7 +170,7 @@ def _mapped(file: Path) -> memoryview:
     try:
         if not file.stat().st_size:
             return memoryview(b"")
-        return memoryview(np.memmap(file, np.uint8, mode="r"))
+        return np.memmap(file, np.uint8, mode="r").data
     except OSError as error:
         raise WeightsError(f"it cannot be read ({error.strerror or error})") from error
 
