@@ -140,7 +140,11 @@ _V3_TABLES = {
     "E": _V3_E,
     "E1": {**_V3_E, "branch3x3_2b": "Branch_1/Conv2d_0b_3x1"},
 }
-_V3_BLOCKS = "5b A|5c A2|5d A|6a B|6b C|6c C|6d C|6e C|7a D|7b E1|7c E".split("|")
+_V3_BLOCKS = [
+    *("5b A", "5c A2", "5d A"),
+    *("6a B", "6b C", "6c C", "6d C", "6e C"),
+    *("7a D", "7b E1", "7c E"),
+]
 _V3 = {
     **{
         f"inception_stem.conv_{layer}": f"Conv2d_{layer}"

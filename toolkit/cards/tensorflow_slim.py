@@ -173,8 +173,8 @@ def slim_classes(model: SlimModel, checkpoint: Checkpoint) -> int:
     name = f"{model.scope}/{model.classifier}"
     if name not in checkpoint.variables:
         raise WeightsError(
-            f"{checkpoint.path} has no classifier ({name}), which the layer {model.logits!r} needs. "
-            f"Take the layer {model.feature!r}."
+            f"{checkpoint.path} has no classifier ({name}), which the layer {model.logits!r} "
+            f"needs. Take the layer {model.feature!r}."
         )
     return checkpoint.variables[name].shape[-1]
 
@@ -209,8 +209,8 @@ def slim_weights(
         ours = _in_our_layout(array, len(shape), depthwise=variable.endswith("depthwise_weights"))
         if ours.shape != shape:
             raise WeightsError(
-                f"{checkpoint.path}: variable {variable!r} has the shape {list(array.shape)}, which "
-                f"does not fit {names[variable]!r} {list(shape)} of {model.name}."
+                f"{checkpoint.path}: variable {variable!r} has the shape {list(array.shape)}, "
+                f"which does not fit {names[variable]!r} {list(shape)} of {model.name}."
             )
         weights[names[variable]] = np.ascontiguousarray(ours, np.float32)
     return weights

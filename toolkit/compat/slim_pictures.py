@@ -1,4 +1,4 @@
-"""How pictures enter a network of TensorFlow-slim: as slim evaluates, or as Compute-Features does."""
+"""How pictures enter a network of slim: as slim evaluates it, or as Compute-Features feeds it."""
 
 from typing import Any
 

@@ -52,18 +52,20 @@ def build_inception_v4(images: Any, classes: int) -> None:
     # Its arguments are those of Inception v3.
     slim, module = import_network("inception_v3")
     tensorflow = importlib.import_module("tensorflow").compat.v1
-    evaluation = slim.arg_scope([slim.batch_norm], is_training=False)
-    with slim.arg_scope(module.inception_v3_arg_scope()), evaluation:
-        with tensorflow.variable_scope("InceptionV4"):
-            net = images
-            for text in _STEM:
-                net = _step(slim, net, text)
-            for name, branches in _MODULES.items():
-                with tensorflow.variable_scope(name):
-                    net = tensorflow.concat(list(_branches(slim, tensorflow, net, branches)), 3)
-            with tensorflow.variable_scope("Logits"):
-                feature = tensorflow.reduce_mean(net, [1, 2], name="PreLogits")
-                slim.fully_connected(feature, classes, activation_fn=None, scope="Logits")
+    with (
+        slim.arg_scope(module.inception_v3_arg_scope()),
+        slim.arg_scope([slim.batch_norm], is_training=False),
+        tensorflow.variable_scope("InceptionV4"),
+    ):
+        net = images
+        for text in _STEM:
+            net = _step(slim, net, text)
+        for name, branches in _MODULES.items():
+            with tensorflow.variable_scope(name):
+                net = tensorflow.concat(list(_branches(slim, tensorflow, net, branches)), 3)
+        with tensorflow.variable_scope("Logits"):
+            feature = tensorflow.reduce_mean(net, [1, 2], name="PreLogits")
+            slim.fully_connected(feature, classes, activation_fn=None, scope="Logits")
 
 
 def _branches(slim: Any, tensorflow: Any, net: Any, branches: tuple[str, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""Checkpoints of TensorFlow-slim: what TensorFlow computes and saves, against our reader and network.
+"""Checkpoints of TensorFlow-slim: what TensorFlow saves and computes, and what we read of it.
 
 Every network of slim gets random weights and random statistics, is saved by TensorFlow in both of
 its formats, and read, mapped and run by the toolkit. A line is a layer; TensorFlow is not needed on
@@ -47,9 +47,7 @@ def _compare_model(table: Comparison, model: Any, folder: Path) -> None:
         ours = build_slim(model, layer, checkpoint)
         tensors = str(len(ours.state_dict())) if same else "DIFFER"
         with paddle.no_grad():
-            table.line(
-                f"{model.name} {layer}", tensors, ours(paddle.to_tensor(images)), output
-            )
+            table.line(f"{model.name} {layer}", tensors, ours(paddle.to_tensor(images)), output)
 
 
 def _fingerprints(path: Path) -> dict[str, bytes]:
