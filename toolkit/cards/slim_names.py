@@ -249,7 +249,8 @@ def _residual_units(
 ) -> dict[str, str]:
     """Returns the scopes in residual blocks; a stage begins with the block that projects."""
     numbers = {int(name.split(".")[1]) for name in names if name.startswith("blocks.")}
-    scopes, stage, unit = {}, 0, 0
+    scopes: dict[str, str] = {}
+    stage = unit = 0
     for number in sorted(numbers):
         projects = any(name.startswith(f"blocks.{number}.short.") for name in names)
         stage, unit = (stage + 1, 1) if projects else (stage, unit + 1)

@@ -54,16 +54,23 @@ class SlimModel:
 
 
 def _inception(name: str, scope: str, backbone: str, **facts: Any) -> SlimModel:
-    facts = {"family": name, "logits": "Logits", "layer": facts["feature"], **facts}
-    return SlimModel(name, scope=scope, backbone=backbone, **facts)
+    return SlimModel(
+        name,
+        family=name,
+        scope=scope,
+        backbone=backbone,
+        logits="Logits",
+        layer=facts["feature"],
+        **facts,
+    )
 
 
 def _resnet(version: int, depth: int) -> SlimModel:
     name = f"resnet_v{version}_{depth}"
-    of_version: dict[str, Any] = {
+    of_version: dict[int, dict[str, Any]] = {
         1: {"backbone": f"ResNet{depth}", "preprocessing": "vgg", "options": {"form": "slim"}},
         2: {"backbone": f"ResNet{depth}_v2", "side": 299, "options": {"slim": True}},
-    }[version]
+    }
     return SlimModel(
         name,
         family=f"resnet_v{version}",
@@ -73,7 +80,7 @@ def _resnet(version: int, depth: int) -> SlimModel:
         classifier="logits/weights",
         layer="global_pool",
         dim=2048,
-        **of_version,
+        **of_version[version],
     )
 
 
@@ -197,9 +204,11 @@ def slim_weights(
         WeightsError: variables are missing or have other shapes, or the checkpoint is damaged.
     """
     wanted = variable_names(model.family, model.scope, shapes)
-    # slim's Inception networks have no gain behind their norms: it is 1.
     absent = {name for name, variable in wanted.items() if variable not in checkpoint.variables}
-    gains = {name for name in absent if wanted[name].endswith(_GAIN)}
+    # slim's Inception networks have no gain behind any norm: it is 1.
+    gains = {name for name, variable in wanted.items() if variable.endswith(_GAIN)}
+    if not gains <= absent:
+        gains = set()
     if missing := sorted(wanted[name] for name in absent - gains):
         raise WeightsError(_missing(model, checkpoint, missing, len(wanted)))
     weights = {name: np.ones(shapes[name], np.float32) for name in gains}

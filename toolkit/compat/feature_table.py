@@ -143,7 +143,7 @@ def _paired(file: Path, paths: list[str], vectors: NDArray[Any]) -> FeatureTable
 
 def _joined(file: Path, vectors: Mapping[str, Any]) -> FeatureTable:
     """Puts vectors of one length under each other."""
-    rows = []
+    rows: list[NDArray[np.float32]] = []
     for path, value in vectors.items():
         row = np.atleast_1d(value) if isinstance(value, np.ndarray) else np.empty((0, 0))
         length = len(rows[0]) if rows else row.size

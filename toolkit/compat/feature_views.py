@@ -102,4 +102,5 @@ def _squared_distances(unit: _Vectors, centres: NDArray[np.float64]) -> NDArray[
         for start in range(0, len(unit), _ROWS)
         for piece in [unit[start : start + _ROWS].astype(np.float64)]
     ]
-    return np.maximum(np.concatenate(pieces), 0)
+    squares: NDArray[np.float64] = np.maximum(np.concatenate(pieces), 0)
+    return squares

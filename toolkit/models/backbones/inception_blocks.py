@@ -17,6 +17,7 @@ from toolkit.models.backbones.backbone import Backbone
 
 # Added to variances in TensorFlow's networks; ten times Paddle's default.
 TF_SLIM_EPSILON = 1e-3
+DropoutMode = Literal["downscale_in_infer", "upscale_in_train"]
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,7 @@ class InceptionNetwork(Backbone):
         *,
         logits: str,
         dropout: float,
-        mode: Literal["downscale_in_infer", "upscale_in_train"] = "downscale_in_infer",
+        mode: DropoutMode = "downscale_in_infer",
     ) -> None:
         """Adds what follows the last map.
 

@@ -18,6 +18,7 @@ from toolkit.models.backbones.inception_blocks import (
     AvgPool,
     Chain,
     Conv,
+    DropoutMode,
     Family,
     InceptionNetwork,
     MaxPool,
@@ -142,7 +143,7 @@ class InceptionV3(InceptionNetwork):
         self._add_chain(_LAYERS, family, map_ends=("2", "7", "10"))
         blocks = dict(self.inception_block_list.named_children())
         self.map_channels = tuple(blocks[name].out_channels for name in self.map_ends)
-        mode = "upscale_in_train" if slim else "downscale_in_infer"
+        mode: DropoutMode = "upscale_in_train" if slim else "downscale_in_infer"
         self._ends_with_average(class_num, logits="fc", dropout=0.2, mode=mode)
 
     def _steps(self) -> Iterator[tuple[str, nn.Layer]]:

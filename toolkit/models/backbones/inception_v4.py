@@ -19,6 +19,7 @@ from toolkit.models.backbones.inception_blocks import (
     TF_SLIM_EPSILON,
     AvgPool,
     Conv,
+    DropoutMode,
     Family,
     InceptionNetwork,
     MaxPool,
@@ -56,13 +57,13 @@ class Stem(nn.Layer):
         self._pool = nn.MaxPool2D(3, 2)
         stacked = channels + self._add(channels, Conv("_conv2", 96, 3, stride=2, padding="VALID"))
         short = self._add(stacked, Conv("_conv1_1", 64), Conv("_conv1_2", 96, 3, padding="VALID"))
-        row: Row = (
+        row = (
             Conv("_conv2_1", 64),
             Conv("_conv2_2", 64, (7, 1)),
             Conv("_conv2_3", 64, (1, 7)),
             Conv("_conv2_4", 96, 3, padding="VALID"),
         )
-        long = self._add(stacked, *(_turned(row) if slim else row))
+        long = self._add(stacked, *(map(_turned, row) if slim else row))
         stacked = short + long
         last = self._add(stacked, Conv("_conv3", 192, 3, stride=2, padding="VALID"))
         self.out_channels = stacked + last
@@ -157,20 +158,22 @@ _MODULES = (
 )
 
 
-def _turned(row: Row) -> Row:
-    """Returns a row whose convolutions of rows go over columns, and the other way round."""
-    return tuple(
-        replace(step, kernel=step.kernel[::-1])
-        if isinstance(step, Conv) and isinstance(step.kernel, tuple)
-        else step
-        for step in row
-    )
+def _turned(step: Spec) -> Spec:
+    """Returns a convolution of rows as one of columns, the other way round, and others as is."""
+    if isinstance(step, Conv) and isinstance(step.kernel, tuple):
+        return replace(step, kernel=step.kernel[::-1])
+    return step
+
+
+def _turned_row(row: Row) -> Row:
+    """Returns a row with its convolutions turned, but for a pair at its end."""
+    return tuple(step if isinstance(step, tuple) else _turned(step) for step in row)
 
 
 def _as_slim(rows: Sequence[Row]) -> tuple[Row, ...]:
     """Returns a module's rows as tf-slim has them: the pool last, the longest row turned."""
     pool, *others = rows
-    return *others[:2], *(_turned(row) for row in others[2:]), pool
+    return *others[:2], *(_turned_row(row) for row in others[2:]), pool
 
 
 class InceptionV4(InceptionNetwork):
@@ -195,5 +198,5 @@ class InceptionV4(InceptionNetwork):
         layers += [Module(name, _as_slim(rows) if slim else rows) for name, rows in _MODULES]
         ends = ("_inceptionA_4", "_inceptionB_7", "_inceptionC_3")
         self._add_chain(layers, family, map_ends=ends)
-        mode = "upscale_in_train" if slim else "downscale_in_infer"
+        mode: DropoutMode = "upscale_in_train" if slim else "downscale_in_infer"
         self._ends_with_average(class_num, logits="out", dropout=0.2, mode=mode)

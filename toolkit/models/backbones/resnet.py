@@ -141,8 +141,8 @@ class ResNet(Backbone):
                 f"{len(strides)}: {strides}."
             )
         self.stem = _build_stem(measures.width, strides[0], vd=form == "vd", act=stem_act)
-        padding = "SAME" if form == "slim" else 1
-        self.max_pool = nn.MaxPool2D(3, strides[1], padding=padding) if max_pool else nn.Identity()
+        pool = nn.MaxPool2D(3, strides[1], padding="SAME" if form == "slim" else 1)
+        self.max_pool = pool if max_pool else nn.Identity()
         in_stages = [1 if max_pool else strides[1], *strides[2:]]
         if form == "slim":
             # Every stage ends with the stride of the one behind it; nothing is behind the last.

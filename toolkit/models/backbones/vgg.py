@@ -99,8 +99,9 @@ class VGG(Backbone):
         self.relu1 = nn.ReLU()
         # Paddle's default rescales while training, as TensorFlow does; Paddle's official weights
         # were trained without that.
-        mode = "upscale_in_train" if slim else "downscale_in_infer"
-        self.drop = nn.Dropout(dropout_prob, mode=mode)
+        self.drop = nn.Dropout(
+            dropout_prob, mode="upscale_in_train" if slim else "downscale_in_infer"
+        )
         self.fc2 = nn.Linear(hidden, hidden)
         self.relu2 = nn.ReLU()
         if class_num:
