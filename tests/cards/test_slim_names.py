@@ -35,6 +35,10 @@ class FakeCheckpoint:
             yield name, self.values.get(name, np.zeros(self.variables[name].shape, np.float32))
 
 
+def read_weights(model, checkpoint, shapes):
+    return dict(slim_weights(model, checkpoint, shapes))
+
+
 def build(model, class_num):
     # Without values: a large network is there in a moment.
     with paddle.LazyGuard():
@@ -46,8 +50,8 @@ def shapes_of(model, class_num):
     return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
-def test_the_thirteen_networks():
-    assert len(SLIM_MODELS) == 13
+def test_the_thirteen_networks_and_alexnet():
+    assert len(SLIM_MODELS) == 14
     assert set(SLIM_MODELS) == set(TENSORFLOW)
 
 
@@ -86,14 +90,14 @@ def test_every_parameter_has_a_variable_of_its_own_and_none_is_left(name):
 def test_every_array_arrives_in_our_shape(name):
     model = SLIM_MODELS[name]
     shapes = shapes_of(model, 0)
-    weights = slim_weights(model, FakeCheckpoint(TENSORFLOW[name]), shapes)
+    weights = read_weights(model, FakeCheckpoint(TENSORFLOW[name]), shapes)
     assert {key: array.shape for key, array in weights.items()} == shapes
     assert {array.dtype for array in weights.values()} == {np.dtype(np.float32)}
 
 
 def test_the_features_have_the_documented_lengths():
     lengths = [model.dim for model in SLIM_MODELS.values()]
-    assert lengths == [1024, 1024, 2048, 1536, 1536, *[2048] * 6, 4096, 4096]
+    assert lengths == [1024, 1024, 2048, 1536, 1536, *[2048] * 6, *[4096] * 3]
 
 
 class TestLayout:
@@ -105,7 +109,7 @@ class TestLayout:
         ours = {"conv1/weights": "conv_block_1.conv1.weight", "fc6/weights": "fc1.weight"}[name]
         variable = variable_names("vgg", "vgg_16", [ours])[ours]
         checkpoint = FakeCheckpoint({variable: array.shape}, {variable: array})
-        return slim_weights(model, checkpoint, {ours: shape})[ours]
+        return read_weights(model, checkpoint, {ours: shape})[ours]
 
     def test_a_convolution(self):
         theirs = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
@@ -129,7 +133,7 @@ class TestLayout:
             "InceptionV2/Conv2d_1a_7x7/depthwise_weights",
         )
         checkpoint = FakeCheckpoint({variable: theirs.shape}, {variable: theirs})
-        ours = slim_weights(model, checkpoint, {name: (24, 1, 7, 7)})[name]
+        ours = read_weights(model, checkpoint, {name: (24, 1, 7, 7)})[name]
         # Output channel c * 8 + m is kernel m over colour c.
         assert ours[2 * 8 + 5, 0, 3, 4] == theirs[3, 4, 2, 5]
 
@@ -137,7 +141,7 @@ class TestLayout:
         model = slim_model("inception_v1")
         names = {"A.bn.weight": (3,), "A.bn._mean": (3,)}
         checkpoint = FakeCheckpoint({"InceptionV1/A/BatchNorm/moving_mean": (3,)})
-        weights = slim_weights(model, checkpoint, names)
+        weights = read_weights(model, checkpoint, names)
         np.testing.assert_array_equal(weights["A.bn.weight"], [1, 1, 1])
 
 
@@ -152,7 +156,7 @@ class TestErrors:
         with pytest.raises(
             WeightsError, match=r"lacks 212 of the 265.*variables of: resnet_v1_101"
         ):
-            slim_weights(model, other, shapes_of(model, 0))
+            read_weights(model, other, shapes_of(model, 0))
 
     def test_a_missing_variable(self):
         shapes = dict(TENSORFLOW["resnet_v1_50"])
@@ -160,13 +164,13 @@ class TestErrors:
         model = slim_model("resnet_v1_50")
         # A network that has gains must not get ones in silence.
         with pytest.raises(WeightsError, match=r"lacks 1 of .*resnet_v1_50/conv1/BatchNorm/gamma"):
-            slim_weights(model, FakeCheckpoint(shapes), shapes_of(model, 0))
+            read_weights(model, FakeCheckpoint(shapes), shapes_of(model, 0))
 
     def test_another_shape(self):
         shapes = TENSORFLOW["resnet_v1_50"] | {"resnet_v1_50/conv1/weights": [5, 5, 3, 64]}
         model = slim_model("resnet_v1_50")
         with pytest.raises(WeightsError, match=r"shape \[5, 5, 3, 64\], which does not fit"):
-            slim_weights(model, FakeCheckpoint(shapes), shapes_of(model, 0))
+            read_weights(model, FakeCheckpoint(shapes), shapes_of(model, 0))
 
     def test_no_classifier(self):
         with pytest.raises(WeightsError, match=r"no classifier.*Take the layer 'AvgPool_1a'"):

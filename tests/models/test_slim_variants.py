@@ -84,8 +84,16 @@ def test_the_convolutions_of_vgg_have_a_bias():
     assert all(name.endswith(".bias") for name in with_bias - without)
 
 
-@pytest.mark.parametrize("name", ["TinyInceptionV3", "TinyInceptionV4", "TinyVGG"])
+@pytest.mark.parametrize("name", ["TinyInceptionV3", "TinyInceptionV4", "TinyVGG", "TinyAlexNet"])
 def test_nothing_is_scaled_down_outside_of_training(name):
-    (dropout,) = layers(BACKBONES.build(name, slim=True, class_num=3), nn.Dropout)
-    dropout.eval()
-    assert dropout(paddle.ones([1, 5])).tolist() == [[1, 1, 1, 1, 1]]
+    dropouts = layers(BACKBONES.build(name, slim=True, class_num=3), nn.Dropout)
+    assert dropouts
+    for dropout in dropouts:
+        dropout.eval()
+        assert dropout(paddle.ones([1, 5])).tolist() == [[1, 1, 1, 1, 1]]
+
+
+def test_the_map_of_alexnet_fits_without_averaging():
+    network = BACKBONES.build("TinyAlexNet", slim=True)
+    assert network.maps(paddle.randn([1, 3, 128, 128]))[-1].shape == [1, 32, 2, 2]
+    assert network(paddle.randn([1, 3, 128, 128])).shape == [1, 64]

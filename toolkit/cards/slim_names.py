@@ -259,6 +259,10 @@ def _residual_units(
     return scopes
 
 
+def _alexnet(_: Collection[str]) -> ScopeOf:
+    return lambda layer: layer.removeprefix("_").removesuffix("._conv")
+
+
 def _vgg(_: Collection[str]) -> ScopeOf:
     linear = {"fc1": "fc6", "fc2": "fc7", "fc3": "fc8"}
 
@@ -281,5 +285,6 @@ SCOPES: Mapping[str, Callable[[Collection[str]], ScopeOf]] = {
     "resnet_v1": _residual_v1,
     "resnet_v2": _residual_v2,
     "vgg": _vgg,
+    "alexnet_v2": _alexnet,
 }
 """Family of networks -> what makes the map of a network from the names of its parameters."""

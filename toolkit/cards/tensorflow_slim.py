@@ -4,7 +4,7 @@ Source: the table of pre-trained models in ``research/slim/README.md`` of tensor
 sizes and preprocessing; Compute-Features for the layer that is taken by default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -84,17 +84,17 @@ def _resnet(version: int, depth: int) -> SlimModel:
     )
 
 
-def _vgg(depth: int) -> SlimModel:
+def _hidden(name: str, family: str, backbone: str, layer: str) -> SlimModel:
+    """Returns a network whose feature is a hidden layer, which slim has as a convolution."""
     return SlimModel(
-        f"vgg_{depth}",
-        family="vgg",
-        scope=f"vgg_{depth}",
-        backbone=f"VGG{depth}",
+        name,
+        family=family,
+        scope=name,
+        backbone=backbone,
         feature="fc7",
         logits="fc8",
         classifier="fc8/weights",
-        # The class logits, as Compute-Features has it; fc7 is what the field takes.
-        layer="fc8",
+        layer=layer,
         dim=4096,
         preprocessing="vgg",
         options={"slim": True},
@@ -153,7 +153,10 @@ _MODELS = (
         legacy_side=299,
     ),
     *(_resnet(version, depth) for version in (1, 2) for depth in (50, 101, 152)),
-    *(_vgg(depth) for depth in (16, 19)),
+    # The class logits, as Compute-Features has it; fc7 is what the field takes.
+    *(_hidden(f"vgg_{depth}", "vgg", f"VGG{depth}", "fc8") for depth in (16, 19)),
+    # Compute-Features names this one and has no code for it; slim has published no checkpoint.
+    _hidden("alexnet_v2", "alexnet_v2", "AlexNet", "fc7"),
 )
 SLIM_MODELS: Mapping[str, SlimModel] = {model.name: model for model in _MODELS}
 
@@ -188,8 +191,8 @@ def slim_classes(model: SlimModel, checkpoint: Checkpoint) -> int:
 
 def slim_weights(
     model: SlimModel, checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, _Array]:
-    """Reads the weights of our network from a checkpoint.
+) -> Iterator[tuple[str, _Array]]:
+    """Reads the weights of our network from a checkpoint, one at a time.
 
     Args:
         model: the network that the checkpoint is of.
@@ -197,8 +200,8 @@ def slim_weights(
             on the side, what an optimizer keeps) are left alone.
         shapes: name -> shape of all parameters and buffers of our network.
 
-    Returns:
-        Name -> float32 array of that shape.
+    Yields:
+        Each name, and its float32 array of that shape.
 
     Raises:
         WeightsError: variables are missing or have other shapes, or the checkpoint is damaged.
@@ -211,7 +214,8 @@ def slim_weights(
         gains = set()
     if missing := sorted(wanted[name] for name in absent - gains):
         raise WeightsError(_missing(model, checkpoint, missing, len(wanted)))
-    weights = {name: np.ones(shapes[name], np.float32) for name in gains}
+    for name in gains:
+        yield name, np.ones(shapes[name], np.float32)
     names = {wanted[name]: name for name in shapes if name not in gains}
     for variable, array in checkpoint.arrays(list(names)):
         shape = shapes[names[variable]]
@@ -221,8 +225,7 @@ def slim_weights(
                 f"{checkpoint.path}: variable {variable!r} has the shape {list(array.shape)}, "
                 f"which does not fit {names[variable]!r} {list(shape)} of {model.name}."
             )
-        weights[names[variable]] = np.ascontiguousarray(ours, np.float32)
-    return weights
+        yield names[variable], np.ascontiguousarray(ours, np.float32)
 
 
 def _in_our_layout(array: _Array, sides: int, *, depthwise: bool) -> _Array:

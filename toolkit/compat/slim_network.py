@@ -30,7 +30,7 @@ def build_slim(model: SlimModel, layer: str, checkpoint: Checkpoint) -> Any:
     network = BACKBONES.build(model.backbone, class_num=classes, **model.options)
     state = network.state_dict()
     shapes = {name: tuple(value.shape) for name, value in state.items()}
-    for name, array in slim_weights(model, checkpoint, shapes).items():
+    for name, array in slim_weights(model, checkpoint, shapes):
         state[name].set_value(array)
     network.eval()
     return network

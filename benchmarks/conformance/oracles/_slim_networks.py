@@ -22,7 +22,7 @@ from benchmarks.conformance.seeded import Array, seeded_values
 _INCEPTION = {"Logits": "Logits/SpatialSqueeze"}
 _DENSE = {"PreLogitsFlatten": "Logits/PreLogits", "Logits": "Logits/Logits/BiasAdd"}
 _RESNET = {"global_pool": "pool5", "logits": "logits/BiasAdd"}
-_VGG = {"fc7": "fc7/Relu", "fc8": "fc8/squeezed"}
+_HIDDEN = {"fc7": "fc7/Relu", "fc8": "fc8/squeezed"}
 OUTPUTS: dict[str, dict[str, str]] = {
     "inception_v1": {"AvgPool_0a_7x7": "Logits/MaxPool_0a_7x7/AvgPool", **_INCEPTION},
     "inception_v2": {"AvgPool_1a": "Logits/AvgPool_1a_7x7/AvgPool", **_INCEPTION},
@@ -31,8 +31,11 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "inception_resnet_v2": _DENSE,
     "resnet_v1": _RESNET,
     "resnet_v2": _RESNET,
-    "vgg": _VGG,
+    "vgg": _HIDDEN,
+    "alexnet_v2": _HIDDEN,
 }
+# Where the module is not named as the family.
+_MODULES = {"alexnet_v2": "alexnet"}
 # Branches that add up grow from block to block; these keep their sums in range.
 _GAINS = {"resnet_v1": 0.5, "resnet_v2": 0.5}
 
@@ -84,7 +87,7 @@ def _build(model: Any, images: Any) -> None:
     if model.family in makers:
         makers[model.family](images, classes)
         return
-    slim, module = import_network(model.family)
+    slim, module = import_network(_MODULES.get(model.family, model.family))
     family = "resnet" if model.family.startswith("resnet") else model.family
     with slim.arg_scope(getattr(module, f"{family}_arg_scope")()):
         getattr(module, model.name)(images, num_classes=classes, is_training=False)

@@ -14,10 +14,10 @@ from paddle import Tensor, nn
 from paddle.nn.initializer import KaimingNormal
 
 from toolkit.models.backbones.backbone import Backbone
+from toolkit.models.backbones.blocks import DropoutMode
 
 # Added to variances in TensorFlow's networks; ten times Paddle's default.
 TF_SLIM_EPSILON = 1e-3
-DropoutMode = Literal["downscale_in_infer", "upscale_in_train"]
 
 
 @dataclass(frozen=True)

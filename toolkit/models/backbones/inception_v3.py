@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from paddle import nn
 
 from toolkit.config.types import NonNegativeInt, PositiveFloat
+from toolkit.models.backbones.blocks import DropoutMode
 from toolkit.models.backbones.inception_blocks import (
     TF_SLIM_EPSILON,
     AvgPool,
     Chain,
     Conv,
-    DropoutMode,
     Family,
     InceptionNetwork,
     MaxPool,

@@ -15,11 +15,11 @@ import paddle
 from paddle import Tensor, nn
 
 from toolkit.config.types import NonNegativeInt, PositiveFloat
+from toolkit.models.backbones.blocks import DropoutMode
 from toolkit.models.backbones.inception_blocks import (
     TF_SLIM_EPSILON,
     AvgPool,
     Conv,
-    DropoutMode,
     Family,
     InceptionNetwork,
     MaxPool,

@@ -15,6 +15,7 @@ from paddle import Tensor, nn
 
 from toolkit.config.types import Fraction, NonNegativeInt
 from toolkit.models.backbones.backbone import Backbone
+from toolkit.models.backbones.blocks import DropoutMode
 from toolkit.models.backbones.fixed_map import FixedMap
 
 _WIDENING = (1, 2, 4, 8, 8)
@@ -99,9 +100,8 @@ class VGG(Backbone):
         self.relu1 = nn.ReLU()
         # Paddle's default rescales while training, as TensorFlow does; Paddle's official weights
         # were trained without that.
-        self.drop = nn.Dropout(
-            dropout_prob, mode="upscale_in_train" if slim else "downscale_in_infer"
-        )
+        mode: DropoutMode = "upscale_in_train" if slim else "downscale_in_infer"
+        self.drop = nn.Dropout(dropout_prob, mode=mode)
         self.fc2 = nn.Linear(hidden, hidden)
         self.relu2 = nn.ReLU()
         if class_num:
