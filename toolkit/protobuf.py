@@ -4,32 +4,36 @@ Source: protobuf.dev, "Encoding".
 """
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _SIXTY_FOUR_BITS = (1 << 64) - 1
+Message = TypeVar("Message", bytes, memoryview)
 
 
 class ProtobufError(ValueError):
     """The bytes are no protobuf message; whoever asked for them knows what they were to be."""
 
 
-def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+def read_fields(message: Message) -> Iterator[tuple[int, int | Message]]:
     """Yields (field number, value) of a message: a number, or the bytes of anything longer.
+
+    Parts of a memoryview are views of the same memory.
 
     Raises:
         ProtobufError: the bytes are no message.
     """
     at = 0
     while at < len(message):
-        key, at = _read_varint(message, at)
+        key, at = read_varint(message, at)
         number, kind = key >> 3, key & 7
         if kind == _VARINT:
-            value, at = _read_varint(message, at)
+            value, at = read_varint(message, at)
             yield number, value
             continue
         if kind == _BYTES:
-            length, at = _read_varint(message, at)
+            length, at = read_varint(message, at)
         elif kind in (_FIXED64, _FIXED32):
             length = 8 if kind == _FIXED64 else 4
         else:
@@ -48,7 +52,7 @@ def read_varints(packed: bytes) -> Iterator[int]:
     """
     at = 0
     while at < len(packed):
-        value, at = _read_varint(packed, at)
+        value, at = read_varint(packed, at)
         yield value
 
 
@@ -62,8 +66,12 @@ def packed_varints(values: Iterable[int]) -> bytes:
     return b"".join(_varint(value & _SIXTY_FOUR_BITS) for value in values)
 
 
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    """Returns the number at a place, and the place behind it."""
+def read_varint(message: bytes | memoryview, at: int) -> tuple[int, int]:
+    """Returns the number at a place, and the place behind it.
+
+    Raises:
+        ProtobufError: the bytes end in the middle of it.
+    """
     value = 0
     for position, byte in enumerate(message[at : at + _LONGEST_VARINT]):
         value |= (byte & 0x7F) << (7 * position)

@@ -32,7 +32,8 @@ def python_of(
     folder = "Scripts" if os.name == "nt" else "bin"
     python = environment / folder / ("python.exe" if os.name == "nt" else "python")
     finished = environment / "installed"
-    if finished.exists() and finished.read_text(encoding="utf-8") == _list(wanted):
+    listed = "\n".join([*wanted, *without_their_pins])
+    if finished.exists() and finished.read_text(encoding="utf-8") == listed:
         return python
     print(f"making the environment {environment.relative_to(REPOSITORY)} ...", flush=True)
     venv.create(environment, with_pip=True)
@@ -41,7 +42,7 @@ def python_of(
     subprocess.run([*install, *constraints, *wanted], check=True)
     for requirement in without_their_pins:
         subprocess.run([*install, "--no-deps", requirement], check=True)
-    finished.write_text(_list(wanted), encoding="utf-8")
+    finished.write_text(listed, encoding="utf-8")
     return python
 
 
@@ -50,7 +51,3 @@ def run_inside(python: Path, module: str, arguments: Sequence[str]) -> int:
     command = [str(python), "-W", "ignore", "-m", module, "--inside", *arguments]
     variables = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(command, env=variables, cwd=REPOSITORY, check=False).returncode
-
-
-def _list(wanted: Sequence[str]) -> str:
-    return "\n".join(wanted)

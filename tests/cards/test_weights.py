@@ -55,12 +55,12 @@ def assert_same(left: object, right: object) -> None:
         assert left == right
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", range(6))
 def test_plain_state_survives_every_protocol(protocol):
     assert_same(load(io.BytesIO(pickle.dumps(PLAIN, protocol=protocol))), PLAIN)
 
 
-@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("protocol", [0, 1, 2, 4, 5])
 @pytest.mark.parametrize(
     "array",
     [
@@ -104,6 +104,19 @@ def test_a_file_of_python_2_is_read():
         b"J\xff\xff\xff\xffK\x00tb\x89U" + bytes([len(raw)]) + raw + b"tbs."
     )
     np.testing.assert_array_equal(load(io.BytesIO(data))["w"], [1.5, -2])
+
+
+def test_a_text_file_of_python_2_is_read():
+    # protocol 0, which cPickle writes when nothing is said: values in the repr of a text
+    data = (
+        b"(dp1\nS'caf\\xc3\\xa9/it\\'s.jpg'\np2\ncnumpy.core.multiarray\n_reconstruct\np3\n(cnumpy\n"
+        b"ndarray\np4\n(I0\ntp5\nS'b'\np6\ntp7\nRp8\n(I1\n(L2L\ntp9\ncnumpy\ndtype\np10\n(S'f4'\np11\n"
+        b"I0\nI1\ntp12\nRp13\n(I3\nS'<'\np14\nNNNI-1\nI-1\nI0\ntp15\nbI00\n"
+        b"S'\\x00\\x00\\xc0?\\x00\\x00\\x00\\xc0'\np16\ntp17\nbs."
+    )
+    state = load(io.BytesIO(data))
+    assert list(state) == ["caf\u00c3\u00a9/it's.jpg"]  # bytes, one by one
+    np.testing.assert_array_equal(*state.values(), [1.5, -2])
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +221,9 @@ class TestHostileFiles:
             b"\x80\x02h\x07.",  # unknown memo
             b"\x80\x02t.",  # no mark
             b"\x80\x02R.",  # empty stack
+            b"S'open\n.",  # a text without its last quote
+            b"S'\\q'\n.",  # an escape that Python 2 never wrote
+            b"(lp0\n(dp0\nI1\na",  # cut off
             b"not a pickle",
             b"",
             b"\x80",

@@ -60,7 +60,7 @@ def test_averages_count_the_border_or_leave_it_out():
     ones = paddle.ones([1, 1, 4, 4])
     inside, _ = AvgPool("pool").build(1, Family())
     assert inside(ones).numpy() == pytest.approx(np.ones((1, 1, 4, 4)))
-    whole, _ = AvgPool("pool", counts_padding=True).build(1, Family())
+    whole, _ = AvgPool("pool").build(1, Family(counts_padding=True))
     # A corner sees 4 of 9 pixels, an edge 6.
     assert whole(ones).numpy()[0, 0, 0] == pytest.approx([4 / 9, 6 / 9, 6 / 9, 4 / 9])
 

@@ -21,14 +21,14 @@ PUBLISHED = {
     ("name", "options", "side"),
     [
         ("TinyResNet", {}, 64),
-        ("TinyResNet vd", {"vd": True}, 64),
+        ("TinyResNet vd", {"form": "vd"}, 64),
         ("TinyResNet of the recipes", {"stem_act": None, "stride_list": [2, 2, 2, 2, 1]}, 64),
         (
             "TinyResNet vd, bare stem with stride 1",
-            {"vd": True, "stem_act": None, "max_pool": False, "stride_list": [1, 1, 2, 2, 2]},
+            {"form": "vd", "stem_act": None, "max_pool": False, "stride_list": [1, 1, 2, 2, 2]},
             64,
         ),
-        ("TinyResNet vd, odd maps", {"vd": True}, 72),
+        ("TinyResNet vd, odd maps", {"form": "vd"}, 72),
     ],
 )
 def test_equals_paddleclas_on_the_same_weights(name, options, side, distance_to_golden):
@@ -58,10 +58,15 @@ def test_the_maximum_is_pooled_instead_of_the_average():
     [(None, (4, 8, 16, 32)), ([2, 2, 2, 2, 1], (4, 8, 16, 16)), ([1, 1, 2, 2, 2], (1, 2, 4, 8))],
 )
 @pytest.mark.parametrize("max_pool", [False, True])
-@pytest.mark.parametrize("vd", [False, True])
-def test_strides_are_the_promised_ones_with_and_without_pooling(stride_list, strides, max_pool, vd):
-    backbone = ResNet("smallest", vd=vd, max_pool=max_pool, stride_list=stride_list)
+@pytest.mark.parametrize("form", ["plain", "vd", "slim"])
+def test_strides_are_the_promised_ones_with_and_without_pooling(
+    stride_list, strides, max_pool, form
+):
+    backbone = ResNet("smallest", form=form, max_pool=max_pool, stride_list=stride_list)
     backbone.eval()
+    if form == "slim":
+        # Each stage has the next one's stride as well.
+        strides = (*strides[1:], strides[-1])
     assert backbone.map_strides == strides
     maps = backbone.maps(paddle.randn([1, 3, 64, 64]))
     assert [64 // one.shape[2] for one in maps] == list(strides)

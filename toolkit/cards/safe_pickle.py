@@ -5,10 +5,12 @@ the imported objects to be called with any argument, and to be changed, by the f
 machine of its own for the opcodes that weight files consist of. It imports nothing and calls
 nothing that a file names: `pickled_arrays.RECIPES` answers a handful of names, all else is refused.
 
-Source: the opcode table and argument readers of Python's `pickletools`, protocols 2 to 5.
+Source: the opcode table and argument readers of Python's `pickletools`, protocols 0 to 5.
+Protocols 0 and 1 are what Python 2 wrote; its texts are bytes, and are read as Latin-1.
 """
 
 import pickletools
+import re
 import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -79,13 +81,18 @@ class _Machine:
                 return self.finish()
             if opcode.name not in _ALLOWED:
                 raise RefusedError(f"opcode {opcode.name} is not needed for arrays")
-            argument = opcode.arg.reader(self.file) if opcode.arg else None
+            argument = self.argument(opcode)
             if opcode.name in _PUSHED:
                 self.stack.append(argument)
             elif opcode.name in _CONSTANTS:
                 self.stack.append(_CONSTANTS[opcode.name])
             elif opcode.name in _ACTIONS:
                 _ACTIONS[opcode.name](self, argument)
+
+    def argument(self, opcode: pickletools.OpcodeInfo) -> Any:
+        if opcode.name == "STRING":
+            return _quoted_text(self.file.readline())
+        return opcode.arg.reader(self.file) if opcode.arg else None
 
     def finish(self) -> Any:
         if self.marks or len(self.stack) != 1:
@@ -117,6 +124,13 @@ class _Machine:
         if type(self.stack[-1]) is not list:
             raise RefusedError("items are appended to something that is no list")
         self.stack[-1].extend(items)
+
+    def push_list(self, items: list[Any]) -> None:
+        self.stack.append(items)
+
+    def push_dict(self, flat: list[Any]) -> None:
+        self.stack.append({})
+        self.update(flat)
 
     def update(self, flat: list[Any]) -> None:
         if type(self.stack[-1]) is not dict:
@@ -189,12 +203,28 @@ def _resolve_container(
     return type(value)(items), height
 
 
+def _quoted_text(line: bytes) -> str:
+    """Reads the repr of a text of Python 2."""
+    quoted = line.removesuffix(b"\n")
+    if len(quoted) < 2 or quoted[:1] not in (b"'", b'"') or quoted[-1:] != quoted[:1]:
+        raise RefusedError("a text has no quotes around it")
+    return _ESCAPE.sub(_unescaped, quoted[1:-1]).decode("latin-1")
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    code = escape[1]
+    return bytes([int(code[1:], 16)]) if len(code) > 1 else _ESCAPED[code]
+
+
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\", b"'": b"'", b'"': b'"'}
 _IGNORED = {"PROTO", "FRAME"}
 _PUSHED = {
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
     *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
     *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
     *("SHORT_BINSTRING", "BINSTRING"),
+    *("INT", "LONG", "FLOAT", "STRING", "UNICODE"),
 }
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
@@ -205,6 +235,8 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "TUPLE1": lambda machine, _: machine.push_tuple(machine.pop(1)),
     "TUPLE2": lambda machine, _: machine.push_tuple(machine.pop(2)),
     "TUPLE3": lambda machine, _: machine.push_tuple(machine.pop(3)),
+    "DICT": lambda machine, _: machine.push_dict(machine.pop_mark()),
+    "LIST": lambda machine, _: machine.push_list(machine.pop_mark()),
     "APPEND": lambda machine, _: machine.extend(machine.pop(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.pop_mark()),
     "SETITEM": lambda machine, _: machine.update(machine.pop(2)),
@@ -212,6 +244,8 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
     "BINPUT": lambda machine, number: machine.remember(number),
     "LONG_BINPUT": lambda machine, number: machine.remember(number),
+    "PUT": lambda machine, number: machine.remember(number),
+    "GET": lambda machine, number: machine.stack.append(machine.memo[number]),
     "BINGET": lambda machine, number: machine.stack.append(machine.memo[number]),
     "LONG_BINGET": lambda machine, number: machine.stack.append(machine.memo[number]),
     "GLOBAL": lambda machine, text: machine.name(*text.split(" ", 1)),

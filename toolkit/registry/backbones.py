@@ -38,20 +38,20 @@ BACKBONES = Registry(
         ),
         "SmallResNet": "toolkit.models.backbones.small_resnet:SmallResNet",
         **{
-            f"ResNet{size}{'_vd' * vd}": (
+            f"ResNet{size}{ending}": (
                 "toolkit.models.backbones.resnet:ResNet",
-                {"size": size, "vd": vd},
+                {"size": size, **form},
             )
             for size in ("18", "34", "50", "101", "152")
-            for vd in (False, True)
+            for ending, form in (("", {}), ("_vd", {"form": "vd"}))
         },
         "ResNet50_last_stage_stride1": (
             "toolkit.models.backbones.resnet:ResNet",
-            {"size": "50", "vd": False, "stride_list": [2, 2, 2, 2, 1]},
+            {"size": "50", "stride_list": [2, 2, 2, 2, 1]},
         ),
         "ResNet50_adaptive_max_pool2d": (
             "toolkit.models.backbones.resnet:ResNet",
-            {"size": "50", "vd": False, "pooling": "max"},
+            {"size": "50", "pooling": "max"},
         ),
         "TinyResNet": ("toolkit.models.backbones.resnet:ResNet", {"size": "smallest"}),
         **{

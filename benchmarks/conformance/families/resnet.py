@@ -49,15 +49,15 @@ def _compare_tiny(table: Comparison, resnet: Any) -> None:
 
     recipes = {"stem_act": None, "stride_list": [2, 2, 2, 2, 1]}
     first_strides = {"stem_act": None, "max_pool": False, "stride_list": [1, 1, 2, 2, 2]}
-    for label, vd, options, side in (
-        ("TinyResNet", False, {}, 64),
-        ("TinyResNet vd", True, {}, 64),
-        ("TinyResNet of the recipes", False, recipes, 64),
-        ("TinyResNet vd, bare stem with stride 1", True, first_strides, 64),
-        ("TinyResNet vd, odd maps", True, {}, 72),
+    for label, form, options, side in (
+        ("TinyResNet", "plain", {}, 64),
+        ("TinyResNet vd", "vd", {}, 64),
+        ("TinyResNet of the recipes", "plain", recipes, 64),
+        ("TinyResNet vd, bare stem with stride 1", "vd", first_strides, 64),
+        ("TinyResNet vd, odd maps", "vd", {}, 72),
     ):
-        theirs = thin_network(resnet, "vd" if vd else "vb", **options)
-        ours = BACKBONES.build("TinyResNet", vd=vd, **options)
+        theirs = thin_network(resnet, "vd" if form == "vd" else "vb", **options)
+        ours = BACKBONES.build("TinyResNet", form=form, **options)
         table.backbone(label, ours, theirs, stop_after="flatten", side=side)
 
 

@@ -47,7 +47,9 @@ def environment() -> Path:
     """Returns the interpreter of the environment that has every family's peer."""
     modules = [load_family(oracles, family) for family in family_names(oracles)]
     peers = sorted({peer for module in modules for peer in module.PEER})
-    return python_of("oracles", ["paddlepaddle>=3.0,<4", *TOOLKIT_MODULES, *peers])
+    alone = [name for module in modules for name in getattr(module, "WITHOUT_PINS", ())]
+    wanted = ["paddlepaddle>=3.0,<4", *TOOLKIT_MODULES, *peers]
+    return python_of("oracles", wanted, without_their_pins=alone)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def build_logits(name: str, images: Any) -> Any:
         name: of its module and function, such as ``inception_v1``.
         images: [b, h, w, 3].
     """
-    slim, module = _import(name)
+    slim, module = import_network(name)
     with slim.arg_scope(getattr(module, f"{name}_arg_scope")()):
         build = getattr(module, name)
         logits, _ = build(images, num_classes=1000, is_training=False)
@@ -34,7 +34,7 @@ def build_logits(name: str, images: Any) -> Any:
 
 def build_average(name: str, images: Any, **widths: Any) -> Any:
     """Builds a network of tf-slim up to its last module, and averages that over all places."""
-    slim, module = _import(name)
+    slim, module = import_network(name)
     scope = slim.arg_scope(getattr(module, f"{name}_arg_scope")())
     with scope, slim.arg_scope([slim.batch_norm], is_training=False):
         last, _ = getattr(module, f"{name}_base")(images, **widths)
@@ -121,7 +121,7 @@ def _stateful(values: dict[str, Array]) -> Any:
     return SimpleNamespace(state_dict=lambda: values)
 
 
-def _import(name: str) -> tuple[Any, Any]:
+def import_network(name: str) -> tuple[Any, Any]:
     """Imports tf-slim and one of its networks, and lets TensorFlow find its batch norm."""
     layers = "tf_keras.legacy_tf_layers.normalization"
     sys.modules[layers] = importlib.import_module(layers.replace("tf_keras.", "tf_keras.src."))

@@ -118,7 +118,7 @@ def test_without_verification_only_lengths_are_checked(file: Path) -> None:
 
 def test_a_length_beyond_the_file_reads_nothing(tmp_path: Path) -> None:
     """Its CRC may fit all the same: it must not make the reader ask for so much memory."""
-    from toolkit.data.packing.crc32c import masked_crc32c
+    from toolkit.crc32c import masked_crc32c
 
     length = struct.pack("<Q", 2**62)
     path = tmp_path / "huge.tfrecord"

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.packing.crc32c import masked_crc32c
+from toolkit.crc32c import masked_crc32c
 from toolkit.errors import RecordError
 from toolkit.storage import atomic_path
 

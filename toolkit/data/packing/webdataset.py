@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.packing.crc32c import crc32c
+from toolkit.crc32c import crc32c
 from toolkit.data.packing.picture import NO_LABEL, PackedPicture
 from toolkit.data.packing.tfrecord import check_reader
 from toolkit.errors import RecordError

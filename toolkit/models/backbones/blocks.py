@@ -5,9 +5,13 @@ weight files and must stay. Weight decay is not set here: which parameters decay
 place, by the optimizer.
 """
 
+from typing import Literal
+
 from paddle import Tensor, nn
 from paddle.nn.initializer import KaimingNormal
 
+# How dropped values are made up for: outside of training, as PaddleClas does, or in it.
+DropoutMode = Literal["downscale_in_infer", "upscale_in_train"]
 ACTIVATIONS: dict[str, type[nn.Layer]] = {
     "hardswish": nn.Hardswish,
     "relu": nn.ReLU,

@@ -14,6 +14,7 @@ from paddle import Tensor, nn
 from paddle.nn.initializer import KaimingNormal
 
 from toolkit.models.backbones.backbone import Backbone
+from toolkit.models.backbones.blocks import DropoutMode
 
 # Added to variances in TensorFlow's networks; ten times Paddle's default.
 TF_SLIM_EPSILON = 1e-3
@@ -28,12 +29,14 @@ class Family:
         conv: name of the convolution inside its unit, in weight files.
         norm: name of the batch norm, or None for neither batch norm nor activation.
         epsilon: added to the variance.
+        counts_padding: averages divide by nine at the border too, not by the pixels inside.
     """
 
     scale: float = 1.0
     conv: str = "conv"
     norm: str | None = "bn"
     epsilon: float = 1e-5
+    counts_padding: bool = False
 
     def width(self, channels: int) -> int:
         """Returns scaled channels, at least one."""
@@ -113,19 +116,13 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class AvgPool:
-    """The average of the 3x3 square around each pixel.
-
-    Attributes:
-        name: of the layer.
-        counts_padding: divide by nine at the border too, not by the pixels inside the image.
-    """
+    """The average of the 3x3 square around each pixel."""
 
     name: str
-    counts_padding: bool = False
 
-    def build(self, in_channels: int, family: Family) -> tuple[nn.Layer, int]:  # noqa: ARG002
+    def build(self, in_channels: int, family: Family) -> tuple[nn.Layer, int]:
         """Returns the layer and the channels, which stay."""
-        return nn.AvgPool2D(3, 1, padding=1, exclusive=not self.counts_padding), in_channels
+        return nn.AvgPool2D(3, 1, padding=1, exclusive=not family.counts_padding), in_channels
 
 
 @dataclass(frozen=True)
@@ -265,7 +262,7 @@ class InceptionNetwork(Backbone):
         *,
         logits: str,
         dropout: float,
-        mode: Literal["downscale_in_infer", "upscale_in_train"] = "downscale_in_infer",
+        mode: DropoutMode = "downscale_in_infer",
     ) -> None:
         """Adds what follows the last map.
 

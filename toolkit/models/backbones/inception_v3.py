@@ -4,7 +4,8 @@ Parameter names and shapes are PaddleClas's, so official weights load as they ar
 pixels gives maps of 149, 147, 147, 73, 71, 35, 17 and 8 pixels a side.
 
 Source: Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2016, Table 1
-and Figures 5 to 7 and 10; PaddleClas 2.6.0 for names, widths, and averages that count the padding.
+and Figures 5 to 7 and 10; PaddleClas 2.6.0 for names, widths, and averages that count the padding;
+tf-slim's ``inception_v3`` for averages that do not, and a larger epsilon (``slim``).
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from collections.abc import Iterator
 from paddle import nn
 
 from toolkit.config.types import NonNegativeInt, PositiveFloat
+from toolkit.models.backbones.blocks import DropoutMode
 from toolkit.models.backbones.inception_blocks import (
+    TF_SLIM_EPSILON,
     AvgPool,
     Chain,
     Conv,
@@ -36,7 +39,7 @@ _STEM: tuple[Spec, ...] = (
 
 
 def _pooled(channels: int) -> Row:
-    return (AvgPool("branch_pool", counts_padding=True), Conv("branch_pool_conv", channels))
+    return (AvgPool("branch_pool"), Conv("branch_pool_conv", channels))
 
 
 def _a(pooled: int) -> tuple[Row, ...]:
@@ -123,18 +126,25 @@ class InceptionV3(InceptionNetwork):
 
     Args:
         scale: factor on every channel count.
+        slim: compute as tf-slim's network does, which TensorFlow's weights were trained in.
         class_num: classes of the ImageNet classifier; 0 ends at the feature, 2048 values.
     """
 
     classifier = ("fc.",)
     smallest_side = 75
 
-    def __init__(self, scale: PositiveFloat = 1.0, *, class_num: NonNegativeInt = 0) -> None:
+    def __init__(
+        self, scale: PositiveFloat = 1.0, *, slim: bool = False, class_num: NonNegativeInt = 0
+    ) -> None:
         super().__init__()
-        self._add_chain(_LAYERS, Family(scale), map_ends=("2", "7", "10"))
+        family = (
+            Family(scale, epsilon=TF_SLIM_EPSILON) if slim else Family(scale, counts_padding=True)
+        )
+        self._add_chain(_LAYERS, family, map_ends=("2", "7", "10"))
         blocks = dict(self.inception_block_list.named_children())
         self.map_channels = tuple(blocks[name].out_channels for name in self.map_ends)
-        self._ends_with_average(class_num, logits="fc", dropout=0.2)
+        mode: DropoutMode = "upscale_in_train" if slim else "downscale_in_infer"
+        self._ends_with_average(class_num, logits="fc", dropout=0.2, mode=mode)
 
     def _steps(self) -> Iterator[tuple[str, nn.Layer]]:
         """Yields the stem, and each block of the list."""

@@ -6,7 +6,8 @@ all stages stand in one row, ``blocks.0`` to ``blocks.15`` in ResNet50.
 Source: He et al., Deep Residual Learning for Image Recognition, 2016, Table 1 and Figure 5, with
 the stride on the 3x3 convolution; for vd: He et al., Bag of Tricks for Image Classification with
 Convolutional Neural Networks, 2019, Figure 2 (b to d); PaddleClas 2.6.0 for names, and for the
-projection in the first block of every stage, changed in shape or not.
+projection in the first block of every stage, changed in shape or not; tf-slim's ``resnet_v1`` for
+strides in the last block of a stage (``slim``).
 """
 
 from dataclasses import dataclass
@@ -102,7 +103,10 @@ class ResNet(Backbone):
 
     Args:
         size: number of layers in the paper; ``smallest`` is a toy for tests.
-        vd: a stem of three 3x3 convolutions, and shortcuts that average before they project.
+        form: ``vd`` has a stem of three 3x3 convolutions, and shortcuts that average before they
+            project. ``slim`` computes as tf-slim's network does, which TensorFlow's weights were
+            trained in: a stage's last block has the stride of the next stage, and the pooling
+            after the stem pads on one side.
         stem_act: activation in the stem; the ReID recipes have none (null).
         max_pool: False leaves the pooling after the stem out; the first stage takes its stride.
         stride_list: strides of the stem, of the pooling after it, and of the second to the fourth
@@ -121,7 +125,7 @@ class ResNet(Backbone):
         self,
         size: Literal["18", "34", "50", "101", "152", "smallest"],
         *,
-        vd: bool = False,
+        form: Literal["plain", "vd", "slim"] = "plain",
         stem_act: Literal["relu"] | None = "relu",
         max_pool: bool = True,
         stride_list: PositiveIntList | None = None,
@@ -136,10 +140,15 @@ class ResNet(Backbone):
                 "stride_list needs 5 numbers (stem, pooling, second to fourth stage); got "
                 f"{len(strides)}: {strides}."
             )
-        self.stem = _build_stem(measures.width, strides[0], vd=vd, act=stem_act)
-        self.max_pool = nn.MaxPool2D(3, strides[1], padding=1) if max_pool else nn.Identity()
+        self.stem = _build_stem(measures.width, strides[0], vd=form == "vd", act=stem_act)
+        pool = nn.MaxPool2D(3, strides[1], padding="SAME" if form == "slim" else 1)
+        self.max_pool = pool if max_pool else nn.Identity()
         in_stages = [1 if max_pool else strides[1], *strides[2:]]
-        self.blocks = nn.Sequential(*_build_blocks(measures, in_stages, vd=vd))
+        if form == "slim":
+            # Every stage ends with the stride of the one behind it; nothing is behind the last.
+            strides = [strides[0], strides[1] * strides[2], *strides[3:], 1]
+            in_stages = [in_stages[0] * in_stages[1], *in_stages[2:], 1]
+        self.blocks = nn.Sequential(*_build_blocks(measures, in_stages, form))
         self.avg_pool = nn.AdaptiveAvgPool2D(1) if pooling == "avg" else nn.AdaptiveMaxPool2D(1)
         self.flatten = nn.Flatten()
         self.stage_ends = tuple(end - 1 for end in accumulate(measures.depths))
@@ -174,15 +183,16 @@ def _build_stem(width: int, stride: int, *, vd: bool, act: str | None) -> nn.Seq
     )
 
 
-def _build_blocks(size: _Size, strides: list[int], *, vd: bool) -> list[ResidualBlock]:
+def _build_blocks(size: _Size, strides: list[int], form: str) -> list[ResidualBlock]:
     blocks = []
     channels = size.width
     for stage, (depth, outputs) in enumerate(zip(size.depths, size.outputs, strict=True)):
         for number in range(depth):
-            stride = 1 if number else strides[stage]
+            strided = number == (depth - 1 if form == "slim" else 0)
+            stride = strides[stage] if strided else 1
             if number:
-                short: nn.Layer = nn.Identity()
-            elif vd and stage:
+                short: nn.Layer = nn.MaxPool2D(1, stride) if stride > 1 else nn.Identity()
+            elif form == "vd" and stage:
                 short = PooledConvBN(channels, outputs, stride)
             else:
                 short = ConvBN(channels, outputs, 1, stride=stride, activation=None)

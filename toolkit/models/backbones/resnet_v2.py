@@ -2,11 +2,12 @@
 
 The convolutions, biases, padding and strides are placed as in Keras's ResNet50V2, ResNet101V2 and
 ResNet152V2: the stem pads with zeros before it takes maxima (tf-slim pads on one side, with what
-never is a maximum), and a stage's last block has its stride, as in tf-slim. So a stage's output is
-one resolution below its name, and the maps of this backbone are taken before the strides.
+never is a maximum: ``slim``), and a stage's last block has its stride, as in tf-slim. So a stage's
+output is one resolution below its name, and the maps of this backbone are taken before the strides.
 
 Source: He et al., Identity Mappings in Deep Residual Networks, 2016, Figure 4 (e) and appendix;
-Keras 3 for the places named above. PaddleClas has no such network; the names are ours.
+Keras 3 and tf-slim's ``resnet_v2`` for the places named above. PaddleClas has no such network; the
+names are ours.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from paddle import Tensor, nn
 from toolkit.config.types import NonNegativeInt
 from toolkit.models.backbones.backbone import Backbone
 
-_EPSILON = 1.001e-5
+_EPSILON = {"keras": 1.001e-5, "slim": 1e-5}
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,14 @@ class PreActivationBlock(nn.Layer):
         width: channels inside; the output has four times as many.
         stride: step of the 3x3 convolution; the shortcut skips as many pixels.
         project: the shortcut is a 1x1 convolution of the normalised input, not the input itself.
+        epsilon: added to variances.
     """
 
-    def __init__(self, in_channels: int, width: int, stride: int, *, project: bool) -> None:
+    def __init__(
+        self, in_channels: int, width: int, stride: int, *, project: bool, epsilon: float
+    ) -> None:
         super().__init__()
-        self.bn0 = nn.BatchNorm2D(in_channels, epsilon=_EPSILON)
+        self.bn0 = nn.BatchNorm2D(in_channels, epsilon=epsilon)
         self.relu0 = nn.ReLU()
         self.project = project
         if project:
@@ -56,10 +60,10 @@ class PreActivationBlock(nn.Layer):
         else:
             self.short = nn.MaxPool2D(1, stride) if stride > 1 else nn.Identity()
         self.conv0 = nn.Conv2D(in_channels, width, 1, bias_attr=False)
-        self.bn1 = nn.BatchNorm2D(width, epsilon=_EPSILON)
+        self.bn1 = nn.BatchNorm2D(width, epsilon=epsilon)
         self.relu1 = nn.ReLU()
         self.conv1 = nn.Conv2D(width, width, 3, stride, padding=1, bias_attr=False)
-        self.bn2 = nn.BatchNorm2D(width, epsilon=_EPSILON)
+        self.bn2 = nn.BatchNorm2D(width, epsilon=epsilon)
         self.relu2 = nn.ReLU()
         self.conv2 = nn.Conv2D(width, 4 * width, 1)
 
@@ -77,6 +81,7 @@ class ResNetV2(Backbone):
 
     Args:
         size: number of layers in the paper; ``smallest`` is a toy for tests.
+        slim: compute as tf-slim's network does, which TensorFlow's weights were trained in.
         class_num: classes of the ImageNet classifier; 0 ends at the feature.
     """
 
@@ -86,13 +91,15 @@ class ResNetV2(Backbone):
         self,
         size: Literal["50", "101", "152", "smallest"],
         *,
+        slim: bool = False,
         class_num: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
+        epsilon = _EPSILON["slim" if slim else "keras"]
         depths, channels = _SIZES[size].depths, _SIZES[size].width
         self.conv1 = nn.Conv2D(3, channels, 7, stride=2, padding=3)
-        self.pad1 = nn.ZeroPad2D(1)
-        self.pool1 = nn.MaxPool2D(3, 2)
+        self.pad1 = nn.Identity() if slim else nn.ZeroPad2D(1)
+        self.pool1 = nn.MaxPool2D(3, 2, padding="SAME" if slim else 0)
         blocks: list[nn.Layer] = []
         # Positions of the blocks that make the map smaller.
         self.strided: list[int] = []
@@ -103,10 +110,14 @@ class ResNetV2(Backbone):
                 if shrinks:
                     self.strided.append(len(blocks))
                 stride = 2 if shrinks else 1
-                blocks.append(PreActivationBlock(channels, width, stride, project=number == 0))
+                blocks.append(
+                    PreActivationBlock(
+                        channels, width, stride, project=number == 0, epsilon=epsilon
+                    )
+                )
                 channels = 4 * width
         self.blocks = nn.Sequential(*blocks)
-        self.bn = nn.BatchNorm2D(channels, epsilon=_EPSILON)
+        self.bn = nn.BatchNorm2D(channels, epsilon=epsilon)
         self.relu = nn.ReLU()
         self.avg_pool = nn.AdaptiveAvgPool2D(1)
         self.flatten = nn.Flatten()

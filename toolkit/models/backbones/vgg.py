@@ -5,7 +5,7 @@ Parameter names and shapes are PaddleClas's, so official weights load as they ar
 
 Source: Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition,
 2015, Table 1 (A, B, D, E); PaddleClas 2.6.0 for names, convolutions without bias, and the dropout
-mode.
+mode; tf-slim's ``vgg`` for convolutions with one (``slim``).
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from paddle import Tensor, nn
 
 from toolkit.config.types import Fraction, NonNegativeInt
 from toolkit.models.backbones.backbone import Backbone
+from toolkit.models.backbones.blocks import DropoutMode
 from toolkit.models.backbones.fixed_map import FixedMap
 
 _WIDENING = (1, 2, 4, 8, 8)
@@ -42,12 +43,12 @@ _SIZES = {
 class ConvBlock(nn.Layer):
     """Convolutions with activations, then a maximum over 2x2 squares."""
 
-    def __init__(self, in_channels: int, out_channels: int, depth: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, depth: int, *, bias: bool) -> None:
         super().__init__()
         self.depth = depth
         for number in range(1, depth + 1):
             before = in_channels if number == 1 else out_channels
-            conv = nn.Conv2D(before, out_channels, 3, padding=1, bias_attr=False)
+            conv = nn.Conv2D(before, out_channels, 3, padding=1, bias_attr=None if bias else False)
             self.add_sublayer(f"conv{number}", conv)
             self.add_sublayer(f"relu{number}", nn.ReLU())
         self.max_pool = nn.MaxPool2D(2, 2)
@@ -68,6 +69,7 @@ class VGG(Backbone):
         any_size: let images of other sizes than 224 x 224 pass, by averaging the last map to fit
             the linear layers.
         dropout_prob: share of each linear layer's output dropped in training.
+        slim: compute as tf-slim's network does, which TensorFlow's weights were trained in.
         class_num: classes of the ImageNet classifier; 0 ends at the feature.
     """
 
@@ -79,6 +81,7 @@ class VGG(Backbone):
         *,
         any_size: bool = False,
         dropout_prob: Fraction = 0.5,
+        slim: bool = False,
         class_num: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
@@ -89,14 +92,16 @@ class VGG(Backbone):
         for number, (width, depth) in enumerate(
             zip(self.map_channels, measures.depths, strict=True), start=1
         ):
-            self.add_sublayer(f"conv_block_{number}", ConvBlock(channels, width, depth))
+            self.add_sublayer(f"conv_block_{number}", ConvBlock(channels, width, depth, bias=slim))
             channels = width
         side, hidden = measures.map_side, measures.hidden
         self.flatten = FixedMap(side, side * self.map_strides[-1], any_size=any_size)
         self.fc1 = nn.Linear(channels * side * side, hidden)
         self.relu1 = nn.ReLU()
-        # Paddle's default rescales while training; official weights were trained without that.
-        self.drop = nn.Dropout(dropout_prob, mode="downscale_in_infer")
+        # Paddle's default rescales while training, as TensorFlow does; Paddle's official weights
+        # were trained without that.
+        mode: DropoutMode = "upscale_in_train" if slim else "downscale_in_infer"
+        self.drop = nn.Dropout(dropout_prob, mode=mode)
         self.fc2 = nn.Linear(hidden, hidden)
         self.relu2 = nn.ReLU()
         if class_num:

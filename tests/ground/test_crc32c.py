@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.data.packing.crc32c import crc32c, masked_crc32c
+from toolkit.crc32c import crc32c, masked_crc32c
 
 # A SCSI Read (10) command PDU, the last example of the RFC.
 READ_PDU = bytes.fromhex(
@@ -51,3 +51,8 @@ def test_the_mask_is_a_rotation_and_a_constant(data: bytes) -> None:
     bits = f"{divided_bit_by_bit(data):032b}"
     rotated = int(bits[-15:] + bits[:-15], 2)
     assert masked_crc32c(data) == (rotated + 0xA282EAD8) % 2**32
+
+
+def test_a_view_in_blocks_has_the_checksum_of_its_bytes():
+    data = bytes(range(256)) * 9000
+    assert crc32c(memoryview(bytearray(data))[3:]) == crc32c(data[3:])
