@@ -1,0 +1,189 @@
+"""Processes of this machine that take shard after shard; one that dies costs its shard only."""
+
+import multiprocessing
+import pickle
+import signal
+import traceback
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from toolkit.errors import ExtractionError
+from toolkit.extraction.records import Piece
+from toolkit.extraction.worker import ShardReport, Worker, WorkOrder
+
+MOST_TRIES = 3
+"""How often the work on one shard may kill its worker before the job fails."""
+
+_GRACE_SECONDS = 5.0
+
+
+def run_here(order: WorkOrder, pieces: Sequence[Piece]) -> Iterator[ShardReport]:
+    """Does all pieces in this process."""
+    if pieces:
+        worker = Worker(order)
+        for piece in pieces:
+            yield worker.run(piece)
+
+
+def run_processes(
+    order: WorkOrder, pieces: Sequence[Piece], *, num_worker: int
+) -> Iterator[ShardReport]:
+    """Does all pieces in processes that open the model once each; reports come as they are done.
+
+    Raises:
+        ExtractionError: a shard has killed its worker too often.
+        ToolkitError: whatever a worker says of the model or the input.
+    """
+    waiting = Waiting(pieces)
+    team = [_Hand(order) for _ in range(min(num_worker, len(pieces)))]
+    try:
+        while team:
+            for hand in _heard_from(team):
+                report = hand.listen()
+                if isinstance(report, ShardReport):
+                    yield report
+                if not hand.is_alive:
+                    team.remove(hand)
+                    waiting.died(hand.piece, hand.told())
+                    team.append(_Hand(order))
+                    continue
+                hand.give(waiting.next())
+                if hand.piece is None:
+                    team.remove(hand)
+                    hand.stop()
+    finally:
+        for hand in team:
+            hand.stop()
+
+
+def refuse_in_worker() -> None:
+    """Ends a worker that runs its parent's script a second time, instead of working for it.
+
+    Raises:
+        ExtractionError: this is such a worker.
+    """
+    if multiprocessing.parent_process() is not None:
+        raise ExtractionError(
+            "Worker processes import the script that starts them. Put the call of toolkit.extract "
+            'under: if __name__ == "__main__":, or set Extract.num_worker to 1.'
+        )
+
+
+class Waiting:
+    """The pieces that nobody works on, and how often each has killed a worker."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces = deque(pieces)
+        self._deaths: dict[int | None, int] = {}
+
+    def next(self) -> Piece | None:
+        """Returns the next piece, or None when no one waits."""
+        return self._pieces.popleft() if self._pieces else None
+
+    def died(self, piece: Piece | None, told: str) -> None:
+        """Takes note that a worker died over a piece, or before it had one.
+
+        Raises:
+            ExtractionError: that has happened too often.
+        """
+        number = None if piece is None else piece.number
+        self._deaths[number] = self._deaths.get(number, 0) + 1
+        if self._deaths[number] >= MOST_TRIES:
+            where = (
+                "before its first shard (a script that calls toolkit.extract needs "
+                'if __name__ == "__main__":)'
+                if piece is None
+                else f"over shard {piece.number} (rows {piece.start + 1} to "
+                f"{piece.start + piece.count})"
+            )
+            raise ExtractionError(
+                f"A worker died {MOST_TRIES} times {where}: {told}. Out of memory, or a picture "
+                "that crashes a decoder? Try fewer workers (Extract.num_worker) or smaller "
+                "batches; what is done is kept, the same command goes on."
+            )
+        if piece is not None:
+            self._pieces.appendleft(piece)
+
+
+class _Hand:
+    """A process, the line to it, and the piece that it works on."""
+
+    def __init__(self, order: WorkOrder) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.line, theirs = context.Pipe()
+        self.piece: Piece | None = None
+        self.is_alive = True
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, order), name="extract", daemon=True
+        )
+        self.process.start()
+        theirs.close()  # so that the end of the process is the end of the line
+
+    def listen(self) -> ShardReport | None:
+        """Returns the report of a shard; None when the worker has only opened its model, or died.
+
+        Raises:
+            ToolkitError: what it said before it gave up.
+        """
+        try:
+            said: Any = self.line.recv()
+        except (EOFError, OSError):
+            self.is_alive = False
+            return None
+        if isinstance(said, BaseException):
+            raise said
+        return said if isinstance(said, ShardReport) else None
+
+    def give(self, piece: Piece | None) -> None:
+        """Hands out the next piece, or None: that was all."""
+        self.piece = piece
+        with suppress(OSError):  # it has died since: its line will say so
+            self.line.send(piece)
+
+    def told(self) -> str:
+        """Says how the process ended."""
+        self.process.join(_GRACE_SECONDS)
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+    def stop(self) -> None:
+        """Ends the process, whatever it does."""
+        self.line.close()
+        self.process.join(0 if self.piece else _GRACE_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _heard_from(team: Sequence[_Hand]) -> list[_Hand]:
+    ready = wait([hand.line for hand in team])
+    return [hand for hand in team if hand.line in ready]
+
+
+def _serve(line: Connection, order: WorkOrder) -> None:
+    """The life of a worker; it ends when the process at the other end of the line does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is told to the main process
+    try:
+        worker = Worker(order)
+        line.send("ready")
+        while (piece := line.recv()) is not None:
+            line.send(worker.run(piece))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+    except Exception as error:  # told to the main process, which raises it
+        line.send(_portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """Returns the error, or its text where it cannot be sent."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own, made in this line
+    except Exception:  # whatever its class does when it is copied
+        return RuntimeError("".join(traceback.format_exception(error)))
+    return error
