@@ -1,23 +1,41 @@
 """From the section Extract to its reader, its writer, and what may be read."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.config.extract_section import ExtractSection
 from toolkit.errors import ConfigError
 from toolkit.extraction.addresses import Addresses
+from toolkit.extraction.readers.annotations import Annotations, looks_annotated
 from toolkit.extraction.readers.columns import Columns
+from toolkit.extraction.readers.csv_table import CsvTable
 from toolkit.extraction.readers.folder import Folder
+from toolkit.extraction.readers.parquet_table import ParquetTable
+from toolkit.extraction.readers.sqlite_table import SqliteTable
 from toolkit.extraction.readers.text_list import TextList
+from toolkit.extraction.readers.webdataset import WebDataset, find_archives
 from toolkit.extraction.records import Reader
 from toolkit.extraction.writers.jsonl import JsonLinesWriter
 from toolkit.extraction.writers.npy import NpyWriter
+from toolkit.extraction.writers.parquet import ParquetWriter
+from toolkit.extraction.writers.pickle import PickleWriter
+from toolkit.extraction.writers.tables import (
+    CsvTableWriter,
+    JsonTableWriter,
+    ParquetTableWriter,
+    SqliteTableWriter,
+)
 from toolkit.extraction.writers.text import TextWriter
 from toolkit.extraction.writers.writer import Writer
 
 _ENDINGS = {
     ".npy": "npy", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".pkl": "pickle",
     ".pickle": "pickle", ".csv": "table", ".db": "table", ".sqlite": "table", ".sqlite3": "table",
+}  # fmt: skip
+_INPUT_ENDINGS = {
+    ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
+    ".db": "sqlite", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".tar": "webdataset",
 }  # fmt: skip
 
 
@@ -70,23 +88,36 @@ def build_reader(section: ExtractSection, path: Path, names: Path) -> Reader:
         names: where a folder's list is kept.
 
     Raises:
-        ConfigError: the format cannot be told.
+        DatasetError: the input is not there.
     """
     reserved = section.reserved_columns
     columns = Columns(
         section.image_column, section.image_type, None if reserved is None else tuple(reserved)
     )
-    kind = input_format(section, path)
-    if kind == "folder":
-        return Folder(path, names)
-    return TextList(path, columns)
+    readers: dict[str, Callable[[], Reader]] = {
+        "text": lambda: TextList(path, columns),
+        "jsonl": lambda: TextList(path, columns),
+        "annotations": lambda: Annotations(path),
+        "folder": lambda: Folder(path, names),
+        "csv": lambda: CsvTable(path, columns),
+        "parquet": lambda: ParquetTable(path, columns),
+        "sqlite": lambda: SqliteTable(path, columns, section.input_table),
+        "webdataset": lambda: WebDataset(find_archives(path)),
+    }
+    return readers[input_format(section, path)]()
 
 
 def input_format(section: ExtractSection, path: Path) -> str:
     """Returns the format of the input: as it is given, or as the file looks."""
     if section.input_format != "auto":
         return section.input_format
-    return "folder" if path.is_dir() else "text"
+    if path.is_dir():
+        suffixes = {file.suffix for file in path.iterdir()}
+        return "webdataset" if suffixes == {".tar"} else "folder"
+    kind = _INPUT_ENDINGS.get(path.suffix.lower(), "text")
+    if kind in ("csv", "text") and path.is_file() and looks_annotated(path):
+        return "annotations"
+    return kind
 
 
 def output_format(section: ExtractSection) -> str:
@@ -96,11 +127,49 @@ def output_format(section: ExtractSection) -> str:
     return _ENDINGS.get(Path(section.output or "").suffix.lower(), "text")
 
 
-def build_writer(section: ExtractSection) -> Writer:
-    """Returns the writer of the output."""
-    writers: dict[str, Writer] = {
-        "text": TextWriter(),
-        "jsonl": JsonLinesWriter(),
-        "npy": NpyWriter(),
+def build_writer(section: ExtractSection, reader: Reader) -> Writer:
+    """Returns the writer of the output.
+
+    Raises:
+        ConfigError: a table is wanted and the input is none.
+    """
+    kind = output_format(section)
+    if kind == "table":
+        return _table_writer(section, reader)
+    writers: dict[str, Callable[[], Writer]] = {
+        "text": TextWriter,
+        "jsonl": JsonLinesWriter,
+        "npy": NpyWriter,
+        "parquet": ParquetWriter,
+        "pickle": PickleWriter,
     }
-    return writers[output_format(section)]
+    return writers[kind]()
+
+
+def check_rows(section: ExtractSection, rows: int) -> None:
+    """Refuses what the output cannot hold, before anything is computed.
+
+    Raises:
+        ConfigError: a pickle of too many rows.
+    """
+    if output_format(section) == "pickle" and rows > section.max_pickle_rows:
+        raise ConfigError(
+            f"The input has {rows:,} rows; a pickle is in memory as a whole and at most "
+            f"Extract.max_pickle_rows, {section.max_pickle_rows:,}, fit. Use npy or parquet."
+        )
+
+
+def _table_writer(section: ExtractSection, reader: Reader) -> Writer:
+    result = section.result_column
+    if isinstance(reader, CsvTable):
+        return CsvTableWriter(reader, result)
+    if isinstance(reader, SqliteTable):
+        return SqliteTableWriter(reader, result)
+    if isinstance(reader, ParquetTable):
+        return ParquetTableWriter(reader, result)
+    if isinstance(reader, TextList):
+        return JsonTableWriter(result)
+    raise ConfigError(
+        "Extract.output_format is table, which is of the same kind as the input, and the input is "
+        "no table. Expected text, jsonl, npy, parquet or pickle."
+    )

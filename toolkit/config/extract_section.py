@@ -5,7 +5,7 @@ Names follow EasyVision's ``ev_predict_ext`` where it has one.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.run_sections import EngineName
 from toolkit.config.section import OptionalPath, Section
@@ -129,3 +129,10 @@ class ExtractSection(Section):
         None, description="S3-compatible endpoint of oss://: https://s3.oss-<region>.aliyuncs.com."
     )
     s3_endpoint: OptionalPath = Field(None, description="Endpoint of s3://; null is Amazon's.")
+
+    @field_validator("incremental")
+    @classmethod
+    def _one_of_the_two(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001
+        if value and info.data.get("only_failed"):
+            raise ValueError("only_failed and incremental are both true; set one of them.")
+        return value

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toolkit.errors import FetchError, ImageError, import_optional
-from toolkit.extraction.records import Record
+from toolkit.extraction.records import FileSlice, Record
 
 Cause = Literal["forbidden", "missing", "unreadable", "too large", "network", "row"]
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
@@ -69,6 +69,8 @@ class Addresses:
             raise ReadError(str(record.content), "row")
         if isinstance(record.content, bytes):
             return self._checked(record.content, record.name)
+        if isinstance(record.content, FileSlice):
+            return self._inside(record.content, record.name)
         if record.kind == "base64":
             return self._checked(_from_base64(record.content), record.name)
         return self._at(record.content)
@@ -104,6 +106,18 @@ class Addresses:
                 f"{address}: the file cannot be read ({reason}).", "unreadable"
             ) from error
         return self._checked(data, address)
+
+    def _inside(self, place: FileSlice, name: str) -> bytes:
+        if place.size > self.max_bytes:
+            raise self._too_large(name)
+        try:
+            with Path(place.path).open("rb") as file:
+                file.seek(place.offset)
+                data = file.read(place.size)
+        except OSError as error:
+            said = f"{name}: {place.path} cannot be read ({error.strerror})."
+            raise ReadError(said, "unreadable") from error
+        return data
 
     def _over_http(self, address: str) -> bytes:
         # Here, because the parts of Python that speak HTTPS are slow to import.
@@ -147,9 +161,12 @@ class Addresses:
 
     def _checked(self, data: bytes, name: str) -> bytes:
         if len(data) > self.max_bytes:
-            said = f"{name}: more than {self.max_bytes:,} bytes, which is Extract.max_bytes."
-            raise ReadError(said, "too large")
+            raise self._too_large(name)
         return data
+
+    def _too_large(self, name: str) -> ReadError:
+        said = f"{name}: more than {self.max_bytes:,} bytes, which is Extract.max_bytes."
+        return ReadError(said, "too large")
 
 
 def _store(options: Mapping[str, Any]) -> Any:

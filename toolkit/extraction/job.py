@@ -90,16 +90,15 @@ class WorkFolder:
             ExtractionError: the folder is of another job.
         """
         file, own = self.path / JOB_FILE, identity.to_json()
-        if resume and file.is_file():
+        shards = list(self.path.glob("*.shard"))
+        if resume and shards and file.is_file():
             way_out = "Give the earlier settings, or start anew with Extract.resume=false."
-            check_same(own, _read_job(file), file, way_out)
-        elif file.is_file():
-            for shard in self.path.glob("*.shard"):
+            check_same(own, read_job(file), file, way_out)
+        else:
+            for shard in shards:
                 shard.unlink()
-            file.unlink()
         self.path.mkdir(parents=True, exist_ok=True)
-        if not file.is_file():
-            write_json(file, own)
+        write_json(file, own)
         for left in self.path.glob(".*.tmp*"):  # of a process that was killed while it wrote
             left.unlink(missing_ok=True)
         return pieces_of(scan, identity.shard_size)
@@ -121,7 +120,12 @@ class WorkFolder:
         shutil.rmtree(self.path)
 
 
-def _read_job(file: Path) -> dict[str, Any]:
+def read_job(file: Path) -> dict[str, Any]:
+    """Reads the identity of a job.
+
+    Raises:
+        ExtractionError: the file is damaged.
+    """
     try:
         found = read_json(file)
     except (OSError, ValueError) as error:

@@ -3,18 +3,17 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.extraction.job import WorkFolder
-from toolkit.extraction.records import Piece, Reader
-from toolkit.extraction.rows import Row, rows_of, shape_of
+from toolkit.extraction.rows import Row, Shards
 from toolkit.extraction.writers.writer import Writer
 from toolkit.storage import write_json
 
-ERRORS, FACTS = ".errors.jsonl", ".job.json"
+ERRORS, FACTS, CONTENTS = ".errors.jsonl", ".job.json", ".sha256"
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,12 @@ class Merged:
 
 
 def merge(
-    reader: Reader,
-    folder: WorkFolder,
-    pieces: Sequence[Piece],
+    shards: Shards,
     writer: Writer,
     output: Path,
     *,
     identity: Mapping[str, Any],
+    keep_contents: bool = False,
     on_row: Callable[[], None] = lambda: None,
 ) -> Merged:
     """Writes the output of a job whose shards are all there.
@@ -51,34 +49,37 @@ def merge(
     Everything is written inside of the work folder first, which is on the same disk, and renamed.
 
     Args:
-        reader: the input.
-        folder: the shards.
-        pieces: all of them.
+        shards: all of the job's, done.
         writer: the format.
         output: the file.
         identity: of the job; kept beside the output for those who go on from it.
+        keep_contents: also write the SHA-256 of each picture's bytes, 32 bytes a row.
         on_row: called behind each row.
 
     Raises:
         ExtractionError: a shard is missing, or does not go with the others.
         DatasetError: the input has changed.
     """
-    shape = shape_of(folder, pieces)
-    place = folder.path / "merged"
+    shape = shards.shape()
+    place = shards.folder.path / "merged"
     place.mkdir(exist_ok=True)
     for left in place.iterdir():
         left.unlink()
     told = _Told(place / (output.name + ERRORS))
-    with writer.writing(place / output.name, shape) as add, told.file.open("w") as errors:
-        for number, row in enumerate(rows_of(reader, folder, pieces)):
+    with ExitStack() as stack:
+        add = stack.enter_context(writer.writing(place / output.name, shape))
+        errors = stack.enter_context(told.file.open("w", encoding="ascii"))
+        contents = stack.enter_context((place / (output.name + CONTENTS)).open("wb"))
+        for number, row in enumerate(shards.rows()):
             add(row)
+            contents.write(row.digest)
             if row.failed is not None:
                 errors.write(told.line(row, number))
             on_row()
-    if not told.causes:
-        told.file.unlink()
-        output.with_name(output.name + ERRORS).unlink(missing_ok=True)
-    write_json(place / (output.name + FACTS), dict(identity))
+    _drop(place, output, ERRORS, when=not told.causes)
+    _drop(place, output, CONTENTS, when=not keep_contents)
+    facts = {**identity, "length": shape.length, "dtype": shape.dtype.str}
+    write_json(place / (output.name + FACTS), facts)
     files = _put_in_place(place, output)
     return Merged(shape.rows, shape.length, dict(told.causes), told.reasons, files)
 
@@ -103,6 +104,13 @@ class _Told:
         # Plain ASCII: a name that is not UTF-8 is written by JSON's escapes.
         said = {"row": number + 1, "image": name, "cause": cause, "error": reason}
         return json.dumps(said) + "\n"
+
+
+def _drop(place: Path, output: Path, ending: str, *, when: bool) -> None:
+    """Removes a file that is not wanted, and that of an earlier run, which would stand for it."""
+    if when:
+        (place / (output.name + ending)).unlink()
+        output.with_name(output.name + ending).unlink(missing_ok=True)
 
 
 def _put_in_place(place: Path, output: Path) -> list[Path]:

@@ -4,7 +4,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Kind = Literal["address", "base64", "bytes", "broken"]
+Kind = Literal["address", "base64", "bytes", "slice", "broken"]
+
+INPUT_CHANGED = (
+    "The input has fewer rows than when the run began: it has changed. Start anew with "
+    "Extract.resume=false."
+)
+"""Said by whoever comes to its end too early."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """A picture inside of a larger file."""
+
+    path: str
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +29,13 @@ class Record:
     Attributes:
         name: path or address as the list gives it; ``row 12`` (from 1) where it gives none.
         kind: what `content` is. ``broken`` is a row that cannot be read: it says why.
-        content: address, base64 text, the bytes of an image file, or the reason.
+        content: address, base64 text, the bytes of an image file, where they are, or the reason.
         carried: columns that are copied to the output, as they were read.
     """
 
     name: str
     kind: Kind
-    content: str | bytes
+    content: str | bytes | FileSlice
     carried: Mapping[str, Any] = field(default_factory=dict)
 
 

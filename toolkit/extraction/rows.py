@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.errors import ExtractionError
+from toolkit.errors import DatasetError, ExtractionError
 from toolkit.extraction.job import WorkFolder
-from toolkit.extraction.records import Piece, Reader, Record
+from toolkit.extraction.records import INPUT_CHANGED, Piece, Reader, Record
 from toolkit.extraction.shard_file import Failed, read_rows
 
 
@@ -47,38 +47,59 @@ class Row:
     digest: bytes
 
 
-def shape_of(folder: WorkFolder, pieces: Sequence[Piece]) -> Shape:
-    """Looks at the headers of all shards.
+@dataclass(frozen=True)
+class Shards:
+    """The shards of a job, all of them done.
 
-    Raises:
-        ExtractionError: a shard is missing, or its features are of another length or type.
+    Attributes:
+        reader: the input.
+        folder: where they are.
+        pieces: all of them, in order.
     """
-    kinds: dict[tuple[int, np.dtype[Any]], Piece] = {}
-    has_failed = False
-    for piece in pieces:
-        facts = folder.facts(piece)
-        if facts is None:
-            raise ExtractionError(
-                f"{folder.shard(piece)} is missing or damaged. Run the same command again."
+
+    reader: Reader
+    folder: WorkFolder
+    pieces: Sequence[Piece]
+
+    def shape(self) -> Shape:
+        """Looks at the headers of all shards.
+
+        Raises:
+            ExtractionError: one is missing, or its features are of another length or type.
+        """
+        kinds: dict[tuple[int, np.dtype[Any]], int] = {}
+        has_failed = False
+        for piece in self.pieces:
+            facts = self.folder.facts(piece)
+            if facts is None:
+                raise ExtractionError(
+                    f"{self.folder.shard(piece)} is missing or damaged. Run the same command again."
+                )
+            has_failed |= facts.failures > len("[]")
+            if facts.length:
+                kinds.setdefault((facts.length, facts.dtype), piece.number)
+        if len(kinds) > 1:
+            told = ", ".join(
+                f"{length} {dtype} in shard {number}" for (length, dtype), number in kinds.items()
             )
-        has_failed |= facts.failures > len("[]")
-        if facts.length:
-            kinds.setdefault((facts.length, facts.dtype), piece)
-    if len(kinds) > 1:
-        told = ", ".join(
-            f"{length} {dtype} in shard {at.number}" for (length, dtype), at in kinds.items()
-        )
-        raise ExtractionError(f"The features are not of one length and type: {told}.")
-    length, dtype = next(iter(kinds), (0, np.dtype("<f4")))
-    return Shape(sum(piece.count for piece in pieces), length, dtype, has_failed)
+            raise ExtractionError(f"The features are not of one length and type: {told}.")
+        length, dtype = next(iter(kinds), (0, np.dtype("<f4")))
+        return Shape(sum(piece.count for piece in self.pieces), length, dtype, has_failed)
 
+    def rows(self) -> Iterator[Row]:
+        """Yields every row once, in order; one shard is open at a time.
 
-def rows_of(reader: Reader, folder: WorkFolder, pieces: Sequence[Piece]) -> Iterator[Row]:
-    """Yields every row once, in order; one shard is open at a time."""
-    for piece in pieces:
-        found = read_rows(folder.shard(piece))
-        for record, (row, digest) in zip(reader.read(piece), found, strict=True):
-            if isinstance(row, Failed):
-                yield Row(record, None, row, digest)
-            else:
-                yield Row(record, row, None, digest)
+        Raises:
+            DatasetError: the input has changed.
+        """
+        for piece in self.pieces:
+            found = read_rows(self.folder.shard(piece))
+            records = self.reader.read(piece)
+            for row, digest in found:
+                record = next(records, None)
+                if record is None:
+                    raise DatasetError(INPUT_CHANGED)
+                if isinstance(row, Failed):
+                    yield Row(record, None, row, digest)
+                else:
+                    yield Row(record, row, None, digest)

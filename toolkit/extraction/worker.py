@@ -17,7 +17,7 @@ from toolkit.extraction.addresses import Addresses, ReadError
 from toolkit.extraction.earlier import Earlier
 from toolkit.extraction.extractor import Extractor
 from toolkit.extraction.job import WorkFolder
-from toolkit.extraction.records import Piece, Reader, Record
+from toolkit.extraction.records import INPUT_CHANGED, Piece, Reader, Record
 from toolkit.extraction.shard_file import Failed, writing_shard
 from toolkit.extraction.timing import StageTimes
 
@@ -88,11 +88,7 @@ class Worker:
                 reused += picture.reused is not None
                 done += 1
             if done != piece.count:
-                raise DatasetError(
-                    f"The input ended after row {piece.start + done} and had "
-                    f"{piece.start + piece.count} or more when it was scanned: it has changed. "
-                    "Start anew with Extract.resume=false."
-                )
+                raise DatasetError(INPUT_CHANGED)
             with self._times.of("write"):
                 failed = writer.finish()
         causes = Counter(cause for _, cause, _ in failed)

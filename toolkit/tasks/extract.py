@@ -14,18 +14,23 @@ from toolkit.build.extraction_files import (
     build_addresses,
     build_reader,
     build_writer,
+    check_rows,
     local_path,
     output_format,
 )
 from toolkit.config.extract_section import ExtractSection
 from toolkit.config.schema import Config
 from toolkit.errors import ConfigError
+from toolkit.extraction.earlier import Earlier
 from toolkit.extraction.job import Identity, WorkFolder
+from toolkit.extraction.kept_rows import keep_rows
 from toolkit.extraction.local_runner import refuse_in_worker, run_here, run_processes
 from toolkit.extraction.merge import Merged, merge
 from toolkit.extraction.records import Piece
+from toolkit.extraction.rows import Shards
 from toolkit.extraction.timing import STAGES
 from toolkit.extraction.worker import ShardReport, WorkOrder
+from toolkit.extraction.writers.writer import Writer
 from toolkit.fetch.lock import locked
 from toolkit.runtime import Progress, cores_allowed, stopwatch
 
@@ -135,17 +140,20 @@ def extract(section: ExtractSection, find: Callable[[], Path], device: str) -> E
         raise ConfigError("Extract.input is null; give a list, a folder, a table or tar shards.")
     refuse_in_worker()  # here already: it would wait for the lock of its parent for ever
     output = local_path(section, section.output or "", "Extract.output")
-    folder, writer = WorkFolder(output), build_writer(section)
+    folder = WorkFolder(output)
     model = model_to_open(section, find, device)
     with locked(folder.path):
         names = folder.path / "pictures.jsonl"
         reader = build_reader(section, local_path(section, section.input, "Extract.input"), names)
+        writer = build_writer(section, reader)
         shard_size = _whole_batches(section)
         scan = reader.scan(shard_size)
+        check_rows(section, scan.count)
         identity = Identity(identity_of(section, model), scan.fingerprint, scan.count, shard_size)
         pieces = folder.open(scan, identity, resume=section.resume)
         addresses, opener = build_addresses(section), open_in_worker(section, model)
-        order = WorkOrder(reader, addresses, opener, folder, section.dtype)
+        earlier = _earlier(section, output, writer, folder, identity)
+        order = WorkOrder(reader, addresses, opener, folder, section.dtype, earlier)
         todo = [piece for piece in pieces if folder.facts(piece) is None]
         if len(todo) < len(pieces):
             _LOG.info("%d of %d shards are there already.", len(pieces) - len(todo), len(pieces))
@@ -154,8 +162,9 @@ def extract(section: ExtractSection, find: Callable[[], Path], device: str) -> E
         _LOG.info("Writing %s.", output)
         with Progress("write", scan.count) as progress:
             merged = merge(
-                reader, folder, pieces, writer, output,
-                identity=identity.to_json(), on_row=progress.advance,
+                Shards(reader, folder, pieces), writer, output,
+                identity=identity.to_json(), keep_contents=section.incremental,
+                on_row=progress.advance,
             )  # fmt: skip
         folder.remove()
     stages: Counter[str] = Counter()
@@ -170,6 +179,17 @@ def extract(section: ExtractSection, find: Callable[[], Path], device: str) -> E
         dict(stages),
         section.max_error_rate,
     )
+
+
+def _earlier(
+    section: ExtractSection, output: Path, writer: Writer, folder: WorkFolder, identity: Identity
+) -> Earlier | None:
+    """Returns the features of an earlier output that are wanted."""
+    if section.only_failed:
+        return keep_rows(output, writer, folder, identity, "row")
+    if section.incremental:
+        return keep_rows(output, writer, folder, identity, "content")
+    return None
 
 
 def _whole_batches(section: ExtractSection) -> int:

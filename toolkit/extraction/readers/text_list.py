@@ -5,13 +5,14 @@ Source: EasyVision's ``input_oss_file``; its custom mode takes a JSON object a l
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from toolkit.extraction.readers.columns import Columns
-from toolkit.extraction.readers.lines import read_lines, scan_lines
+from toolkit.extraction.readers.lines import read_lines, scan_places
 from toolkit.extraction.records import Piece, Record, Scan
+from toolkit.fingerprint import fingerprint_file
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class TextList:
 
     def scan(self, shard_size: int) -> Scan:
         """See `Reader`."""
-        return scan_lines(self.path, shard_size)
+        places = (place for place, _, _ in read_lines(self.path))
+        scan = scan_places(places, "", shard_size)
+        return replace(scan, fingerprint=fingerprint_file(self.path))
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""
