@@ -211,8 +211,18 @@ def _work(section: ExtractSection, order: WorkOrder, todo: Sequence[Piece]) -> l
 def _reports(
     section: ExtractSection, order: WorkOrder, todo: Sequence[Piece]
 ) -> Iterator[ShardReport]:
-    wanted = section.num_worker
-    num_worker = cores_allowed() if wanted == "auto" else wanted
-    if num_worker == 1:
+    wanted = None if section.num_worker == "auto" else section.num_worker
+    if section.runner == "ray":
+        from toolkit.extraction.ray_runner import run_ray
+
+        return run_ray(
+            order,
+            todo,
+            num_worker=wanted,
+            threads=section.predict_threads,
+            address=section.ray_address,
+        )
+    num_worker = wanted or cores_allowed()
+    if min(num_worker, len(todo)) <= 1:
         return run_here(order, todo)
     return run_processes(order, todo, num_worker=num_worker)
