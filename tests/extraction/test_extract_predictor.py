@@ -123,5 +123,5 @@ def test_the_python_api(listed, tmp_path, model_dir):
         toolkit.extract(listed, tmp_path / "x.npy", num_workers=1)
     with pytest.raises(ConfigError, match=r"batch_size.*received 0"):
         toolkit.extract(listed, tmp_path / "x.npy", batch_size=0)
-    with pytest.raises(ConfigError, match="Extract.feature_name is 'resnet_v1_50/block4'"):
+    with pytest.raises(ConfigError, match=r"Extract.feature_name is 'resnet_v1_50/block4'"):
         toolkit.extract(listed, tmp_path / "x.npy", feature_name="resnet_v1_50/block4")

@@ -1,12 +1,12 @@
 """Several processes: the same bytes as one, also when they are killed."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.extraction.conftest import MODEL
@@ -58,12 +58,12 @@ def test_three_workers_write_the_bytes_of_one(run_extract, listed, tmp_path, nam
 def test_twenty_kills_change_no_byte(run_extract, listed, tmp_path, script):
     """The whole process group is killed at random moments, workers in the middle of a shard too."""
     run_extract(listed, "whole.txt")
-    rng, output = random.Random(0), tmp_path / "killed.txt"
+    rng, output = np.random.default_rng(0), tmp_path / "killed.txt"
     kills = 0
     while not output.is_file() or kills < 20:
         if output.is_file():
             output.unlink()  # done before twenty kills: once more from the beginning
-        process = start(script, listed, output, workers=rng.choice([1, 2, 3]))
+        process = start(script, listed, output, workers=int(rng.integers(1, 4)))
         try:
             # A run takes some seconds, most of them before the first shard.
             _, said = process.communicate(timeout=rng.uniform(0.5, 6 if kills < 20 else 60))

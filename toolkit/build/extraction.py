@@ -188,7 +188,7 @@ def _exported(section: ExtractSection, directory: Path, device: str) -> Exported
     """Decides on engine and device here, once for all workers."""
     found = machine_device(device)
     config = read_inference_config(directory)
-    engine = section.engine
+    engine: str = section.engine
     if engine == AUTO and section.l2_normalise:
         engine = choose_engine(directory, found, config.precision)
     elif engine == AUTO:

@@ -16,6 +16,7 @@ from toolkit.extraction.waiting import Waiting
 from toolkit.extraction.worker import ShardReport, Worker, WorkOrder
 
 _GRACE_SECONDS = 5.0
+_NAME = "extraction worker"
 
 
 def run_here(order: WorkOrder, pieces: Sequence[Piece]) -> Iterator[ShardReport]:
@@ -63,7 +64,8 @@ def refuse_in_worker() -> None:
     Raises:
         ExtractionError: this is such a worker.
     """
-    if multiprocessing.parent_process() is not None:
+    # The name is there before the script is run again; whose child it is, only after.
+    if multiprocessing.current_process().name == _NAME:
         raise ExtractionError(
             "Worker processes import the script that starts them. Put the call of toolkit.extract "
             'under: if __name__ == "__main__":, or set Extract.num_worker to 1.'
@@ -79,7 +81,7 @@ class _Hand:
         self.piece: Piece | None = None
         self.is_alive = True
         self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, order), name="extract", daemon=True
+            target=_serve, args=(theirs, order), name=_NAME, daemon=True
         )
         self.process.start()
         theirs.close()  # so that the end of the process is the end of the line

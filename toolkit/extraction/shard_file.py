@@ -189,7 +189,11 @@ def _facts(file: BinaryIO) -> ShardFacts:
     magic, version, kind, length, rows, failures = _FACTS.unpack(file.read(_FACTS.size))
     if magic != _MAGIC or version != _FORMAT:
         raise ValueError("it is of another format")
-    return ShardFacts(np.dtype(kind.rstrip(b"\0").decode("ascii")), length, rows, failures)
+    try:
+        dtype = np.dtype(kind.rstrip(b"\0").decode("ascii"))
+    except TypeError as error:
+        raise ValueError("it is damaged") from error
+    return ShardFacts(dtype, length, rows, failures)
 
 
 def _digest(file: BinaryIO, size: int) -> bytes:

@@ -168,8 +168,8 @@ class FeaturePipeline:
             images = [blank if picture.image is None else picture.image for picture in batch]
         try:
             rows = iter(run(_batch_of(images, self._engine)))
-        except ImageError as error:
-            return [Outcome(picture.name, None, picture.error or str(error)) for picture in batch]
+        except ImageError as refused:
+            return [Outcome(picture.name, None, picture.error or str(refused)) for picture in batch]
         done = []
         for picture in batch:
             row = next(rows) if self._by_position or picture.image is not None else None

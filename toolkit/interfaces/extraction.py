@@ -38,7 +38,7 @@ def extract(
         options: keys of the section Extract: docs/configuration.md.
 
     Returns:
-        Rows, failures by cause, times and files; ``passed`` is False where ``main.py`` exits with 1.
+        Rows, failures by cause, times, files; ``passed`` is False where ``main.py`` exits with 1.
 
     Raises:
         ConfigError: an option is unknown or of the wrong type.

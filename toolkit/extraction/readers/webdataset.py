@@ -74,7 +74,8 @@ def _members(path: Path, offset: int) -> Iterator[tarfile.TarInfo]:
             file.seek(offset)
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 while (member := archive.next()) is not None:
-                    archive.members.clear()  # it would keep every head that it has seen
+                    # It would keep every head that it has seen; the stubs do not know the list.
+                    archive.members.clear()  # type: ignore[attr-defined]
                     yield member
     except tarfile.TarError as error:
         raise DatasetError(

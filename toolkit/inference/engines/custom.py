@@ -45,7 +45,7 @@ class CustomEngine:
                 f"({type(error).__name__}: {error})."
             ) from error
 
-    def run(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[Any]:
+    def run(self, images: Any) -> NDArray[Any]:
         """Maps pictures, uint8 RGB [h, w, 3] of any sizes, to features [b, d].
 
         Raises:
