@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.config.extract_section import ExtractSection
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.extraction.addresses import Addresses, ReadError
 from toolkit.extraction.records import Record
 from toolkit.fetch import http
+from toolkit.tasks.extract import extract
 
 
 @pytest.fixture
@@ -188,13 +190,19 @@ def test_a_full_disk_loses_nothing(run_extract, listed, tmp_path, monkeypatch):
     assert run_extract(listed).computed == 21 - 8
 
 
-def test_an_output_that_is_no_place_of_this_machine(run_extract, listed):
-    from toolkit.config.extract_section import ExtractSection
-    from toolkit.tasks.extract import extract
-
-    section = ExtractSection(input=str(listed), output="s3://bucket/x.npy")
-    with pytest.raises(ConfigError, match=r"Extract.output is 's3://bucket/x.npy'"):
-        extract(section, Path, "cpu")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("s3://bucket/x.npy", r"Extract.output is 's3://bucket/x.npy'; expected a file"),
+        ("pictures", r"Extract.output '.*pictures' is a folder"),
+        ("list.txt", r"Extract.input and Extract.output are both .*list.txt"),
+    ],
+)
+def test_an_output_that_cannot_be_one(listed, tmp_path, monkeypatch, model_dir, name, said):
+    monkeypatch.chdir(tmp_path)
+    section = ExtractSection(input=str(listed), output=name)
+    with pytest.raises(ConfigError, match=said):
+        extract(section, lambda: model_dir, "cpu")
 
 
 def test_a_damaged_shard_is_made_again(run_extract, listed, tmp_path, monkeypatch):

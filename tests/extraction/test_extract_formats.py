@@ -110,11 +110,16 @@ def test_a_wrong_column_is_an_error_with_all_names(run_extract, pictures, tmp_pa
     source = TABLES[kind](tmp_path / f"shop{kind}", rows)
     if kind == ".jsonl":  # each line has its own: those without are failed rows
         assert run_extract(source, image_column="foto").merged.causes == {"row": 1}
+        with pytest.raises(ConfigError, match=r"result_column is 'id'.*what has been computed"):
+            run_extract(source, "x.csv", image_column="photo", result_column="id")
         return
     with pytest.raises(DatasetError, match=r"no column 'foto'. Did you mean 'photo'.*id, photo"):
         run_extract(source, image_column="foto")
     with pytest.raises(DatasetError, match="no column 'ID'"):
         run_extract(source, image_column="photo", reserved_columns=["ID"])
+    table = {"image_column": "photo", "output_format": "table", "reserved_columns": ["id"]}
+    with pytest.raises(ConfigError, match=r"result_column is 'id', which is also a column"):
+        run_extract(source, f"x{kind}", result_column="id", **table)
     with pytest.raises(DatasetError, match=r"which column is the picture.*id, photo"):
         run_extract(source)
 
@@ -155,7 +160,7 @@ def test_json_lines_carry_their_keys(run_extract, pictures, vectors, tmp_path):
     (tmp_path / "list.txt").write_text(text, encoding="utf-8")
     report = run_extract(tmp_path / "list.txt", "x.jsonl")
     found = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
-    assert [(row["image"], row.get("id"), row.get("tags")) for row in found[:3]] == [
+    assert [(row["image"], *map(row["carried"].get, ("id", "tags"))) for row in found[:3]] == [
         (str(pictures[0]), 7, None),
         (str(pictures[1]), None, ["a", "b"]),
         ("row 3", 8, None),
@@ -177,9 +182,9 @@ def test_annotations_in_both_spellings(run_extract, pictures, vectors, tmp_path)
     (tmp_path / "list.csv").write_text(text, encoding="utf-8")
     run_extract(tmp_path / "list.csv", "x.jsonl")
     found = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
-    assert [row.get("id") for row in found] == ["1", "2", None]
-    assert json.loads(found[0]["answer"]) == {"option": "x"}
-    assert json.loads(found[1]["answer"]) == {"option": ["a", "b"]}
+    assert [row.get("carried", {}).get("id") for row in found] == ["1", "2", None]
+    assert json.loads(found[0]["carried"]["answer"]) == {"option": "x"}
+    assert json.loads(found[1]["carried"]["answer"]) == {"option": ["a", "b"]}
     check([np.array(row["feature"]) for row in found[:2]], vectors(pictures[:2]))
     assert found[2]["feature"] is None
 

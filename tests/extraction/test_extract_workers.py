@@ -55,6 +55,20 @@ def test_three_workers_write_the_bytes_of_one(run_extract, listed, tmp_path, nam
 
 
 @pytest.mark.slow
+def test_paddle_too_and_features_as_the_network_gives_them(run_extract, listed, tmp_path):
+    keys = {"l2_normalise": False, "batch_size": 3}
+    run_extract(listed, "one.npy", shard_size=1, **keys)
+    run_extract(listed, "two.npy", shard_size=9, num_worker=2, **keys)
+    assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
+    raw = np.load(tmp_path / "one.npy")
+    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+    assert np.nanmax(np.abs(lengths - 1)) > 0.1
+    run_extract(listed, "unit.npy", engine="paddle", batch_size=3)
+    np.testing.assert_allclose(np.load(tmp_path / "unit.npy"), raw / lengths, atol=1e-6)
+    assert run_extract(listed, "unit.npy", batch_size=3).merged.length == raw.shape[1]
+
+
+@pytest.mark.slow
 def test_twenty_kills_change_no_byte(run_extract, listed, tmp_path, script):
     """The whole process group is killed at random moments, workers in the middle of a shard too."""
     run_extract(listed, "whole.txt")

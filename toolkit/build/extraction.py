@@ -3,7 +3,6 @@
 A named layer (Extract.feature_name) is one more `ModelToOpen`: see `model_to_open`.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.errors import ConfigError
 from toolkit.extraction.extractor import Extractor
 from toolkit.extraction.timing import StageTimes
-from toolkit.fingerprint import fingerprint_file
+from toolkit.fingerprint import fingerprint_bytes, fingerprint_file
 from toolkit.inference.directory import find_export, open_checked
 from toolkit.inference.engines.custom import CustomEngine, load_class
 from toolkit.inference.engines.devices import machine_device
@@ -71,6 +70,11 @@ def model_to_open(
         raise ConfigError(
             f"Extract.feature_name is {section.feature_name!r}; this version knows "
             f"{EMBEDDING!r}, the embedding of an exported model."
+        )
+    if section.pool != "none" or section.weights != "auto":
+        raise ConfigError(
+            f"Extract.pool is {section.pool!r} and Extract.weights {section.weights!r}, which are "
+            f"for named layers; with Extract.feature_name {EMBEDDING!r} leave both out."
         )
     return _exported(section, find_export(directory()), device)
 
@@ -226,4 +230,4 @@ class _TimedEngine:
 
 def _fingerprint(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return fingerprint_bytes(text.encode())

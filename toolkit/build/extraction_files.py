@@ -25,6 +25,7 @@ from toolkit.extraction.writers.tables import (
     JsonTableWriter,
     ParquetTableWriter,
     SqliteTableWriter,
+    check_free,
 )
 from toolkit.extraction.writers.text import TextWriter
 from toolkit.extraction.writers.writer import Writer
@@ -63,12 +64,32 @@ def _stores(section: ExtractSection) -> dict[str, dict[str, object]]:
     }
 
 
-def local_path(section: ExtractSection, text: str, key: str) -> Path:
-    """Returns where a list or an output is; ``oss://bucket/key`` is mapped as pictures are.
+def input_path(section: ExtractSection, output: Path) -> Path:
+    """Returns where the input is.
 
     Raises:
-        ConfigError: it is in a store that is not mapped to a folder.
+        ConfigError: it is not on this machine, or is the output.
     """
+    path = _local_path(section, str(section.input), "Extract.input")
+    if path == output:
+        raise ConfigError(f"Extract.input and Extract.output are both {path}; name another output.")
+    return path
+
+
+def output_path(section: ExtractSection) -> Path:
+    """Returns where the output will be.
+
+    Raises:
+        ConfigError: it is not on this machine, or a folder.
+    """
+    path = _local_path(section, section.output or "", "Extract.output")
+    if path.is_dir():
+        raise ConfigError(f"Extract.output {str(path)!r} is a folder; name a file in it.")
+    return path
+
+
+def _local_path(section: ExtractSection, text: str, key: str) -> Path:
+    """Maps ``oss://bucket/key`` as pictures are mapped."""
     if "://" not in text:
         return Path(text).absolute()
     if text.startswith("oss://") and section.oss_root is not None:
@@ -161,6 +182,8 @@ def check_rows(section: ExtractSection, rows: int) -> None:
 
 def _table_writer(section: ExtractSection, reader: Reader) -> Writer:
     result = section.result_column
+    if isinstance(reader, (CsvTable, SqliteTable, ParquetTable)):
+        check_free(result, reader.kept())
     if isinstance(reader, CsvTable):
         return CsvTableWriter(reader, result)
     if isinstance(reader, SqliteTable):

@@ -82,10 +82,11 @@ class ExtractSection(Section):
     )
     batch_size: PositiveInt = Field(16, description="Pictures a forward pass.")
     shard_size: PositiveInt = Field(
-        1024, description="Rows that are lost at most when a worker dies; whole batches are taken."
+        256, description="Rows that are done as one; rounded up to whole batches."
     )
     num_worker: PositiveInt | Literal["auto"] = Field(
-        "auto", description="Processes, or actors on a cluster; auto is the cores allowed."
+        "auto",
+        description="Processes, or actors on a cluster; auto is the cores, or 1 on a GPU.",
     )
     predict_threads: PositiveInt = Field(1, description="Threads of the network in each worker.")
     read_threads: PositiveInt = Field(

@@ -15,6 +15,7 @@ from typing import Any
 from toolkit.errors import ExtractionError
 from toolkit.extraction.records import Piece, Scan, pieces_of
 from toolkit.extraction.shard_file import ShardFacts, read_facts
+from toolkit.fingerprint import fingerprint_bytes
 from toolkit.storage import read_json, write_json
 
 _LOG = logging.getLogger(__name__)
@@ -75,10 +76,16 @@ class WorkFolder:
 
     Args:
         output: what the job will write.
+
+    Attributes:
+        path: the folder.
+        job: fingerprint of the job, once it is open; every shard carries it. A worker may outlive
+            the run that started it, and write one more shard into the folder of the next.
     """
 
     def __init__(self, output: Path) -> None:
         self.path = output.with_name(f"{output.name}.work")
+        self.job = ""
 
     def open(self, scan: Scan, identity: Identity, *, resume: bool) -> list[Piece]:
         """Makes the folder, or goes on with that of a run that was killed.
@@ -99,6 +106,7 @@ class WorkFolder:
                 shard.unlink()
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(file, own)
+        self.job = fingerprint_bytes(json.dumps(own, sort_keys=True).encode())
         for left in self.path.glob(".*.tmp*"):  # of a process that was killed while it wrote
             left.unlink(missing_ok=True)
         return pieces_of(scan, identity.shard_size)
@@ -113,7 +121,8 @@ class WorkFolder:
         found = read_facts(file)
         if found is None and file.exists():
             _LOG.warning("%s is damaged; it is made again.", file)
-        return found if found is not None and found.rows == piece.count else None
+        is_ours = found is not None and (found.job, found.rows) == (self.job, piece.count)
+        return found if is_ours else None
 
     def remove(self) -> None:
         """Removes the folder with all that is in it."""

@@ -1,6 +1,6 @@
 """The features of consecutive rows in one file, which is whole or not there.
 
-    header    magic, format version, type and length of a feature, rows, bytes of the failures
+    header    magic, format version, job, type and length of a feature, rows, bytes of the failures
     features  rows x length numbers; zeros for a row that failed
     digests   SHA-256 of each picture's bytes; zeros where they were not had
     failures  JSON: [[row in the shard, cause, reason], ...]
@@ -27,7 +27,7 @@ from toolkit.storage import atomic_path
 
 _FORMAT = 1
 _MAGIC = b"IRTSHD\r\n"  # the line end shows a file that was copied as text
-_FACTS = struct.Struct("<8sI4sQQQ")
+_FACTS = struct.Struct("<8sI16s4sQQQ")
 _BLOCK = 1 << 20
 DIGEST_BYTES = 32
 
@@ -50,12 +50,14 @@ class ShardFacts:
     """What the header of a shard says.
 
     Attributes:
+        job: fingerprint of the job that it belongs to.
         dtype: little-endian numpy type of a feature's numbers.
         length: numbers of a feature; 0 when every row failed.
         rows: of the shard.
         failures: bytes of the JSON.
     """
 
+    job: str
     dtype: np.dtype[Any]
     length: int
     rows: int
@@ -70,8 +72,8 @@ class ShardFacts:
 class ShardWriter:
     """Appends rows to a file that `writing_shard` has opened."""
 
-    def __init__(self, file: BinaryIO, precision: str) -> None:
-        self._file, self._precision = file, np.dtype(precision)
+    def __init__(self, file: BinaryIO, precision: str, job: str) -> None:
+        self._file, self._precision, self._job = file, np.dtype(precision), job
         self._dtype, self._length = self._precision, 0
         self._rows = 0
         self._digests = bytearray()
@@ -101,7 +103,7 @@ class ShardWriter:
         kind = self._dtype.newbyteorder("<").str.encode()
         self._file.write(bytes(self._digests) + failures)
         self._file.seek(0)
-        facts = (_MAGIC, _FORMAT, kind, self._length, self._rows, len(failures))
+        facts = (_MAGIC, _FORMAT, self._job.encode(), kind, self._length, self._rows, len(failures))
         self._file.write(_FACTS.pack(*facts))
         self._file.flush()
         return self._failed
@@ -125,15 +127,16 @@ class ShardWriter:
 
 
 @contextmanager
-def writing_shard(path: Path, precision: str) -> Iterator[ShardWriter]:
+def writing_shard(path: Path, precision: str, job: str = "") -> Iterator[ShardWriter]:
     """Yields a writer; the file gets its name, and its digest, when `finish` was called.
 
     Args:
         path: the file.
         precision: type that features of floats are stored in; integers stay as they are.
+        job: fingerprint of what it is a part of, up to 16 characters.
     """
     with atomic_path(path) as temporary, temporary.open("w+b") as file:
-        yield ShardWriter(file, precision)
+        yield ShardWriter(file, precision, job)
         digest = _digest(file, file.seek(0, 2))
         file.write(digest)
 
@@ -186,14 +189,18 @@ class MappedShard:
 
 
 def _facts(file: BinaryIO) -> ShardFacts:
-    magic, version, kind, length, rows, failures = _FACTS.unpack(file.read(_FACTS.size))
+    magic, version, job, kind, length, rows, failures = _FACTS.unpack(file.read(_FACTS.size))
     if magic != _MAGIC or version != _FORMAT:
         raise ValueError("it is of another format")
     try:
-        dtype = np.dtype(kind.rstrip(b"\0").decode("ascii"))
+        dtype = np.dtype(_text(kind))
     except TypeError as error:
         raise ValueError("it is damaged") from error
-    return ShardFacts(dtype, length, rows, failures)
+    return ShardFacts(_text(job), dtype, length, rows, failures)
+
+
+def _text(field: bytes) -> str:
+    return field.rstrip(b"\0").decode("ascii")
 
 
 def _digest(file: BinaryIO, size: int) -> bytes:

@@ -1,22 +1,21 @@
 """Mode extract: features of any list of pictures, in any number of processes."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from toolkit.build.exported import exported_model
-from toolkit.build.extraction import identity_of, model_to_open, open_in_worker
+from toolkit.build.extraction import ModelToOpen, identity_of, model_to_open, open_in_worker
 from toolkit.build.extraction_files import (
     build_addresses,
     build_reader,
     build_writer,
     check_rows,
-    local_path,
+    input_path,
     output_format,
+    output_path,
 )
 from toolkit.config.extract_section import ExtractSection
 from toolkit.config.schema import Config
@@ -28,85 +27,15 @@ from toolkit.extraction.local_runner import refuse_in_worker, run_here, run_proc
 from toolkit.extraction.merge import Merged, merge
 from toolkit.extraction.records import Piece
 from toolkit.extraction.rows import Shards
-from toolkit.extraction.timing import STAGES
 from toolkit.extraction.worker import ShardReport, WorkOrder
 from toolkit.extraction.writers.writer import Writer
 from toolkit.fetch.lock import locked
+from toolkit.inference.engines.devices import machine_device
 from toolkit.runtime import Progress, cores_allowed, stopwatch
+from toolkit.tasks.extract_report import ExtractReport, Tally
 
 _LOG = logging.getLogger(__name__)
 _ENDING = {"text": "txt", "pickle": "pkl"}
-
-
-@dataclass(frozen=True)
-class ExtractReport:
-    """The outcome of an extraction.
-
-    Attributes:
-        model_name: what computed the features.
-        merged: rows, failures and files.
-        computed: rows that this run computed; a run before it, or an earlier output, did the rest.
-        reused: rows that were taken from an earlier output.
-        seconds: from the first picture to the last.
-        stages: seconds by stage, summed over the threads of all workers.
-        max_error_rate: share of failed rows above which the run has not passed.
-    """
-
-    model_name: str
-    merged: Merged
-    computed: int
-    reused: int
-    seconds: float
-    stages: dict[str, float]
-    max_error_rate: float
-
-    @property
-    def failed(self) -> int:
-        """How many rows have no feature."""
-        return sum(self.merged.causes.values())
-
-    @property
-    def passed(self) -> bool:
-        """False when every row failed, or more than were allowed; no rows are no failure."""
-        rows = self.merged.rows
-        return not rows or (self.failed < rows and self.failed / rows <= self.max_error_rate)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the counts, the times and the files."""
-        return {
-            "model_name": self.model_name,
-            "rows": self.merged.rows,
-            "features": self.merged.rows - self.failed,
-            "length": self.merged.length,
-            "failures": self.merged.causes,
-            "computed": self.computed,
-            "reused": self.reused,
-            "seconds": round(self.seconds, 3),
-            "stage_seconds": {stage: round(spent, 3) for stage, spent in self.stages.items()},
-            "files": [str(file) for file in self.merged.files],
-        }
-
-    def summary(self) -> str:
-        """Returns a small table, the first failures and the files."""
-        rate = self.computed / max(self.seconds, 1e-9)
-        lines = [
-            f"Features of {self.merged.rows - self.failed} of {self.merged.rows} pictures, "
-            f"{self.merged.length} numbers each, by {self.model_name}.",
-            f"  computed    {self.computed:>10} in {self.seconds:.1f} s ({rate:.1f} images/s)",
-        ]
-        if self.reused:
-            lines.append(f"  kept        {self.reused:>10}")
-        lines += [f"  {cause:<12}{count:>10} failed" for cause, count in _most(self.merged.causes)]
-        spent = ", ".join(f"{stage} {self.stages.get(stage, 0):.1f} s" for stage in STAGES)
-        lines.append(f"  time of all threads: {spent}")
-        lines += [f"  {reason}" for reason in self.merged.reasons]
-        if not self.passed:
-            lines.append(f"More than {self.max_error_rate:.0%} or all of the pictures failed.")
-        return "\n".join([*lines, *(f"  {file}" for file in self.merged.files)])
-
-
-def _most(causes: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(causes.items(), key=lambda pair: -pair[1])
 
 
 def run(config: Config) -> ExtractReport:
@@ -139,46 +68,53 @@ def extract(section: ExtractSection, find: Callable[[], Path], device: str) -> E
     if section.input is None:
         raise ConfigError("Extract.input is null; give a list, a folder, a table or tar shards.")
     refuse_in_worker()  # here already: it would wait for the lock of its parent for ever
-    output = local_path(section, section.output or "", "Extract.output")
-    folder = WorkFolder(output)
+    output = output_path(section)
     model = model_to_open(section, find, device)
-    with locked(folder.path):
-        names = folder.path / "pictures.jsonl"
-        reader = build_reader(section, local_path(section, section.input, "Extract.input"), names)
-        writer = build_writer(section, reader)
-        shard_size = _whole_batches(section)
-        scan = reader.scan(shard_size)
-        check_rows(section, scan.count)
-        identity = Identity(identity_of(section, model), scan.fingerprint, scan.count, shard_size)
-        pieces = folder.open(scan, identity, resume=section.resume)
-        addresses, opener = build_addresses(section), open_in_worker(section, model)
-        earlier = _earlier(section, output, writer, folder, identity)
-        order = WorkOrder(reader, addresses, opener, folder, section.dtype, earlier)
-        todo = [piece for piece in pieces if folder.facts(piece) is None]
-        if len(todo) < len(pieces):
-            _LOG.info("%d of %d shards are there already.", len(pieces) - len(todo), len(pieces))
+    tally = Tally()
+    with locked(WorkFolder(output).path):
+        job = _open_job(section, model, output)
         with stopwatch() as watch:
-            reports = _work(section, order, todo)
-        _LOG.info("Writing %s.", output)
-        with Progress("write", scan.count) as progress:
-            merged = merge(
-                Shards(reader, folder, pieces), writer, output,
-                identity=identity.to_json(), keep_contents=section.incremental,
-                on_row=progress.advance,
-            )  # fmt: skip
-        folder.remove()
-    stages: Counter[str] = Counter()
-    for report in reports:
-        stages.update(report.seconds)
-    return ExtractReport(
-        str(identity.model["name"]),
-        merged,
-        sum(report.piece.count - report.reused for report in reports),
-        sum(report.reused for report in reports),
-        watch["seconds"],
-        dict(stages),
-        section.max_error_rate,
+            _work(job, _reports(section, job, device), tally)
+        merged = _merge(job, keep_contents=section.incremental)
+        job.order.folder.remove()
+    name = str(job.identity.model["name"])
+    return ExtractReport(name, merged, tally, watch["seconds"], section.max_error_rate)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A job that is open: what its workers must know, and what is to be done with their shards."""
+
+    order: WorkOrder
+    pieces: Sequence[Piece]
+    todo: Sequence[Piece]
+    identity: Identity
+    writer: Writer
+    output: Path
+
+
+def _open_job(section: ExtractSection, model: ModelToOpen, output: Path) -> _Job:
+    folder = WorkFolder(output)
+    reader = build_reader(section, input_path(section, output), folder.path / "pictures.jsonl")
+    writer = build_writer(section, reader)
+    # Whole batches: which pictures are in one must not depend on where a shard ends.
+    shard_size = -(-section.shard_size // section.batch_size) * section.batch_size
+    scan = reader.scan(shard_size)
+    check_rows(section, scan.count)
+    identity = Identity(identity_of(section, model), scan.fingerprint, scan.count, shard_size)
+    pieces = folder.open(scan, identity, resume=section.resume)
+    order = WorkOrder(
+        reader,
+        build_addresses(section),
+        open_in_worker(section, model),
+        folder,
+        section.dtype,
+        _earlier(section, output, writer, folder, identity),
     )
+    todo = [piece for piece in pieces if folder.facts(piece) is None]
+    if len(todo) < len(pieces):
+        _LOG.info("%d of %d shards are there already.", len(pieces) - len(todo), len(pieces))
+    return _Job(order, pieces, todo, identity, writer, output)
 
 
 def _earlier(
@@ -192,37 +128,44 @@ def _earlier(
     return None
 
 
-def _whole_batches(section: ExtractSection) -> int:
-    """Returns rows of a shard: batches must not depend on where a shard ends."""
-    return -(-section.shard_size // section.batch_size) * section.batch_size
-
-
-def _work(section: ExtractSection, order: WorkOrder, todo: Sequence[Piece]) -> list[ShardReport]:
+def _work(job: _Job, reports: Iterator[ShardReport], tally: Tally) -> None:
     """Does what is to be done, and shows how it goes on."""
-    done = []
-    with Progress("extract", sum(piece.count for piece in todo)) as progress:
-        for report in _reports(section, order, todo):
-            done.append(report)
-            failed = sum(report.causes.values())
-            progress.advance(report.piece.count, note=f"{failed} failed" if failed else "")
-    return done
+    with Progress("extract", sum(piece.count for piece in job.todo)) as progress:
+        for report in reports:
+            tally.add(report)
+            progress.advance(report.piece.count, f"{tally.failed} failed" if tally.failed else "")
 
 
-def _reports(
-    section: ExtractSection, order: WorkOrder, todo: Sequence[Piece]
-) -> Iterator[ShardReport]:
+def _merge(job: _Job, *, keep_contents: bool) -> Merged:
+    shards = Shards(job.order.reader, job.order.folder, job.pieces)
+    _LOG.info("Writing %s.", job.output)
+    with Progress("write", job.identity.rows, unit="rows") as progress:
+        return merge(
+            shards,
+            job.writer,
+            job.output,
+            identity=job.identity.to_json(),
+            keep_contents=keep_contents,
+            on_row=progress.advance,
+        )
+
+
+def _reports(section: ExtractSection, job: _Job, device: str) -> Iterator[ShardReport]:
+    """Yields the reports of the runner that is asked for."""
     wanted = None if section.num_worker == "auto" else section.num_worker
     if section.runner == "ray":
         from toolkit.extraction.ray_runner import run_ray
 
         return run_ray(
-            order,
-            todo,
+            job.order,
+            job.todo,
             num_worker=wanted,
             threads=section.predict_threads,
             address=section.ray_address,
         )
-    num_worker = wanted or cores_allowed()
-    if min(num_worker, len(todo)) <= 1:
-        return run_here(order, todo)
-    return run_processes(order, todo, num_worker=num_worker)
+    # Processes that share a GPU hold the network once each and wait for each other.
+    fitting = 1 if machine_device(device).kind == "gpu" else cores_allowed()
+    num_worker = min(wanted or fitting, len(job.todo))
+    if num_worker <= 1:
+        return run_here(job.order, job.todo)
+    return run_processes(job.order, job.todo, num_worker=num_worker)

@@ -44,6 +44,10 @@ class CsvTable:
             )
         return names
 
+    def kept(self) -> list[str]:
+        """Returns the columns that are copied."""
+        return self.columns.kept(self.names())
+
     def scan(self, shard_size: int) -> Scan:
         """See `Reader`."""
         self.columns.check(self.names(), str(self.path))
@@ -57,7 +61,7 @@ class CsvTable:
         for number, (_, fields) in enumerate(rows, piece.start):
             if len(fields) != len(names):
                 said = f"the row has {len(fields)} fields; expected {len(names)}."
-                carried = dict.fromkeys(self.columns.kept(names))
+                carried = dict.fromkeys(self.kept())
                 yield Record(f"row {number + 1}", "broken", said, carried)
                 continue
             yield self.columns.record(dict(zip(names, fields, strict=True)), number)

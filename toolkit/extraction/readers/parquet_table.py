@@ -52,6 +52,11 @@ class ParquetTable:
             except (OSError, ValueError) as error:
                 raise self._damaged(error) from error
 
+    def kept(self) -> list[str]:
+        """Returns the columns that are copied."""
+        with self.open() as file:
+            return self.columns.kept(file.schema_arrow.names)
+
     def open(self) -> Any:
         """Opens the file.
 

@@ -48,6 +48,10 @@ class SqliteTable:
             for number, row in enumerate(rows, piece.start):
                 yield self.columns.record(dict(zip(names, row, strict=True)), number)
 
+    def kept(self) -> list[str]:
+        """Returns the columns that are copied."""
+        return self.columns.kept(list(self.schema()[1]))
+
     def schema(self) -> tuple[str, dict[str, str]]:
         """Returns the table's name, and the type of each column as it was declared."""
         with self._open() as database:

@@ -1,4 +1,4 @@
-"""JSON lines: the picture, what was carried along, the feature, and why there is none."""
+"""JSON lines: the picture, its feature, what was carried along, and why there is none."""
 
 import json
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from toolkit.extraction.writers.writer import AddRow
 
 
 class JsonLinesWriter:
-    """The format ``jsonl``: ``{"image": ..., <carried>, "feature": [...] | null, "error": ...}``.
+    """The format ``jsonl``: objects with ``image``, ``feature``, ``carried`` and ``error``.
 
-    ``error`` is there only where the feature is null.
+    ``feature`` is a list or null; ``carried`` is there only where something was carried, ``error`` where the feature is null.
     """
 
     @contextmanager
@@ -27,7 +27,9 @@ class JsonLinesWriter:
 
             def add(row: Row) -> None:
                 values = None if row.feature is None else row.feature.tolist()
-                line = {"image": row.record.name, **row.record.carried, "feature": values}
+                line: dict[str, Any] = {"image": row.record.name, "feature": values}
+                if row.record.carried:
+                    line["carried"] = dict(row.record.carried)
                 if row.failed is not None:
                     line["error"] = row.failed.reason
                 file.write(json.dumps(line, default=str) + "\n")

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from toolkit.errors import import_optional
+from toolkit.errors import ConfigError, import_optional
 from toolkit.extraction.readers.columns import Columns
 from toolkit.extraction.readers.csv_table import CsvTable
 from toolkit.extraction.readers.parquet_table import ParquetTable
@@ -35,7 +35,7 @@ class CsvTableWriter:
     def writing(self, path: Path, shape: Shape) -> Iterator[AddRow]:
         """See `Writer`."""
         del shape
-        kept = self.table.columns.kept(self.table.names())
+        kept = self.table.kept()
         with path.open("w", encoding="utf-8", newline="") as file:
             out = csv.writer(file, delimiter=self.table.delimiter, lineterminator="\n")
             out.writerow([*kept, self.result])
@@ -63,6 +63,7 @@ class JsonTableWriter:
         with path.open("w", encoding="ascii", newline="\n") as file:
 
             def add(row: Row) -> None:
+                check_free(self.result, list(row.record.carried))
                 line = {**row.record.carried, self.result: feature_json(row.feature)}
                 file.write(json.dumps(line) + "\n")
 
@@ -87,7 +88,7 @@ class SqliteTableWriter:
         """See `Writer`."""
         del shape
         name, types = self.table.schema()
-        kept = self.table.columns.kept(list(types))
+        kept = self.table.kept()
         columns = [f"{quoted(column)} {types[column]}" for column in kept]
         columns.append(f"{quoted(self.result)} TEXT")
         marks = ", ".join("?" * len(columns))
@@ -127,7 +128,7 @@ class ParquetTableWriter:
         parquet = import_optional("pyarrow.parquet", purpose="Writing Parquet")
         with self.table.open() as file:
             given = file.schema_arrow
-        kept = self.table.columns.kept(given.names)
+        kept = self.table.kept()
         schema = arrow.schema([*map(given.field, kept), arrow.field(self.result, arrow.string())])
         block: list[dict[str, Any]] = []
         with parquet.ParquetWriter(path, schema) as out:
@@ -148,6 +149,19 @@ class ParquetTableWriter:
     def features(self, path: Path) -> Iterator[NDArray[Any] | None]:
         """See `Writer`."""
         return _read_back(ParquetTable(path, Columns(image=self.result)))
+
+
+def check_free(result: str, columns: list[str]) -> None:
+    """Refuses a name for the result that a copied column has.
+
+    Raises:
+        ConfigError: it has.
+    """
+    if result in columns:
+        raise ConfigError(
+            f"Extract.result_column is {result!r}, which is also a column that is copied. Give it "
+            "another name; what has been computed is kept."
+        )
 
 
 def _values(row: Row, kept: list[str]) -> list[Any]:
