@@ -10,7 +10,8 @@ from PIL import Image
 import toolkit.cards
 from tests.conftest import draw
 from toolkit.config.extract_section import ExtractSection
-from toolkit.tasks.extract import ExtractReport, extract
+from toolkit.tasks.extract import extract
+from toolkit.tasks.extract_report import ExtractReport
 
 MODEL = Path(toolkit.cards.__file__).parent / "embedded" / "SmallResNet_general"
 SPOILT = (3, 4, 11)

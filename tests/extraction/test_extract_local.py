@@ -2,10 +2,12 @@
 
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.extraction.conftest import SPOILT
 from toolkit.errors import DatasetError, ExtractionError
@@ -136,3 +138,47 @@ def test_the_error_rate_that_is_allowed(run_extract, listed, rate, passed):
 def test_a_list_that_is_not_there(run_extract):
     with pytest.raises(DatasetError, match=r"gone.txt: there is no such list"):
         run_extract("gone.txt")
+
+
+def test_a_shard_that_a_worker_of_another_job_left_is_not_used(
+    run_extract, listed, tmp_path, monkeypatch
+):
+    """A worker may outlive its run and write one more shard, into the folder of the next run."""
+    original = Worker.run
+
+    def dies_over_the_second(self, piece):
+        if piece.number:
+            raise KeyboardInterrupt
+        return original(self, piece)
+
+    run_extract(listed, "whole.npy")
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "run", dies_over_the_second)
+        for name, keys in (("a.npy", {}), ("b.npy", {"batch_size": 8})):
+            with pytest.raises(KeyboardInterrupt):
+                run_extract(listed, name, **keys)
+    (tmp_path / "b.npy.work/0000000.shard").replace(tmp_path / "a.npy.work/0000000.shard")
+    assert run_extract(listed, "a.npy").computed == 21
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_memory_does_not_grow_with_the_list(run_extract, tmp_path, monkeypatch):
+    """A list eight times as long needs no more of Python's memory; the network is not in it."""
+    (tmp_path / "blank.py").write_text(
+        "import numpy as np\n"
+        "class Blank:\n"
+        "    def __init__(self, *a, **k): pass\n"
+        "    def predict(self, pictures, batch_size):\n"
+        "        return [np.ones(64, np.float32) for _ in pictures]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    peaks = []
+    for rows in (250, 250, 2000):
+        (tmp_path / "list.txt").write_text(f"{tmp_path}/x.png\n" * rows, encoding="utf-8")
+        tracemalloc.start()
+        run_extract(tmp_path / "list.txt", "x.npy", predictor="blank:Blank", shard_size=64)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # The first run imports what is imported once. The features of the long list are 512 kB.
+    assert peaks[2] < peaks[1] + 100_000

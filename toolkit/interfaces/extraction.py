@@ -16,7 +16,7 @@ from toolkit.interfaces.api import model_directory
 from toolkit.runtime import prepare_paddle
 
 if TYPE_CHECKING:
-    from toolkit.tasks.extract import ExtractReport
+    from toolkit.tasks.extract_report import ExtractReport
 
 
 def extract(

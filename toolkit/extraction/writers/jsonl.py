@@ -16,7 +16,8 @@ from toolkit.extraction.writers.writer import AddRow
 class JsonLinesWriter:
     """The format ``jsonl``: objects with ``image``, ``feature``, ``carried`` and ``error``.
 
-    ``feature`` is a list or null; ``carried`` is there only where something was carried, ``error`` where the feature is null.
+    ``feature`` is a list or null; ``carried`` is there only where something was carried, ``error``
+    only where the feature is null.
     """
 
     @contextmanager
