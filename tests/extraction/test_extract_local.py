@@ -162,6 +162,7 @@ def test_a_shard_that_a_worker_of_another_job_left_is_not_used(
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_list(run_extract, tmp_path, monkeypatch):
     """A list eight times as long needs no more of Python's memory; the network is not in it."""
     (tmp_path / "blank.py").write_text(
