@@ -84,6 +84,7 @@ def test_a_server_that_drips_is_given_up(server):
         ("oss://other/a.png", "forbidden", "bucket 'other' is not allowed (mine)"),
         ("oss://mine/../other/a.png", "forbidden", "lies outside"),
         ("oss://mine", "row", "expected oss://bucket/key"),
+        ("oss://../outside.png", "forbidden", "bucket '..' is not allowed"),
         ("oss://mine/gone.png", "missing", "no such file"),
     ],
 )
@@ -104,6 +105,15 @@ def test_only_what_is_allowed_is_opened(tmp_path, address, cause, said):
     assert (found, said in message) == (cause, True), message
     for good in ("picture.png", "oss://mine/a.png", str(root / "inside/../picture.png")):
         assert addresses.read(Record(good, "address", good)) == png()
+
+
+def test_a_bucket_is_a_name(tmp_path):
+    """Without a list of buckets dots would lead out of the folder of all of them."""
+    (tmp_path / "secret.png").write_bytes(png())
+    (tmp_path / "oss").mkdir()
+    addresses = Addresses(oss_root=tmp_path / "oss")
+    for address in ("oss://../secret.png", "oss://./../secret.png", "oss:///secret.png"):
+        assert reason(addresses, address)[0] == "row"
 
 
 def test_a_file_without_permission(tmp_path):

@@ -11,49 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from input_tables import TABLES
 
 from tests.extraction.conftest import SPOILT
-from toolkit.errors import ConfigError, DatasetError, ExtractionError
+from toolkit.errors import ConfigError, DatasetError
 
-ALL = {"reserved_columns": ["ALL_COLUMNS"]}
 FORMATS = ["features.txt", "f.npy", "f.parquet", "f.jsonl", "f.pkl"]
-
-
-def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.DictWriter(file, rows[0])
-        out.writeheader()
-        out.writerows(rows)
-    return path
-
-
-def write_sqlite(path: Path, rows: list[dict[str, str]]) -> Path:
-    with sqlite3.connect(path) as database:
-        database.execute(f"CREATE TABLE shop ({', '.join(f'{key} TEXT' for key in rows[0])})")
-        marks = ", ".join("?" * len(rows[0]))
-        values = [tuple(row.values()) for row in rows]
-        database.executemany(f"INSERT INTO shop VALUES ({marks})", values)  # noqa: S608
-    database.close()
-    return path
-
-
-def write_parquet(path: Path, rows: list[dict[str, str]]) -> Path:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(arrow.Table.from_pylist(rows), path, row_group_size=3)
-    return path
-
-
-def write_jsonl(path: Path, rows: list[dict[str, str]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-TABLES = {
-    ".csv": write_csv,
-    ".sqlite": write_sqlite,
-    ".parquet": write_parquet,
-    ".jsonl": write_jsonl,
-}
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -272,62 +235,3 @@ def test_when_everything_failed_the_rows_are_there(run_extract, tmp_path, name):
     report = run_extract(tmp_path / "bad.txt", name)
     assert (report.merged.rows, report.passed) == (2, False)
     assert (tmp_path / name).is_file()
-
-
-@pytest.mark.parametrize("name", ["features.txt", "f.npy", "f.parquet", "f.jsonl"])
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_only_failed_rows_are_computed_again(run_extract, listed, pictures, tmp_path, name, dtype):
-    run_extract(listed, name, dtype=dtype)
-    with pytest.raises(ExtractionError, match=r"model.decode: now 'exact', there 'fast'"):
-        run_extract(listed, name, dtype=dtype, only_failed=True, decode="exact")
-    for number in SPOILT[:2]:
-        pictures[number].write_bytes(pictures[number + 5].read_bytes())
-    report = run_extract(listed, name, dtype=dtype, only_failed=True)
-    assert (report.computed, report.reused, report.failed) == (3, 18, 1)
-    again = (tmp_path / name).read_bytes()
-    run_extract(listed, name, dtype=dtype)
-    assert again == (tmp_path / name).read_bytes(), "to the bit what a whole run writes"
-
-
-@pytest.mark.parametrize("kind", [".csv", ".sqlite", ".parquet", ".jsonl"])
-def test_only_failed_rows_of_a_table(run_extract, pictures, tmp_path, kind):
-    rows = [{"id": str(number), "url": str(file)} for number, file in enumerate(pictures)]
-    source = TABLES[kind](tmp_path / f"shop{kind}", rows)
-    keys = {"name": f"out{kind}", "output_format": "table", **ALL}
-    run_extract(source, **keys)
-    pictures[SPOILT[0]].write_bytes(pictures[0].read_bytes())
-    report = run_extract(source, only_failed=True, **keys)
-    assert (report.computed, report.reused, report.failed) == (3, 17, 2)
-    again = (tmp_path / f"out{kind}").read_bytes()
-    run_extract(source, **keys)
-    assert again == (tmp_path / f"out{kind}").read_bytes()
-
-
-def test_only_failed_needs_an_output_of_the_same_list(run_extract, listed):
-    with pytest.raises(ExtractionError, match=r"run the extraction first"):
-        run_extract(listed, only_failed=True)
-    run_extract(listed)
-    listed.write_text("other.png\n")
-    with pytest.raises(ExtractionError, match=r"input: now '.*rows: now 1, there 21"):
-        run_extract(listed, only_failed=True)
-
-
-def test_incremental_computes_new_and_changed_pictures_only(
-    run_extract, pictures, vectors, tmp_path
-):
-    source = tmp_path / "list.txt"
-    source.write_text("".join(f"{file}\n" for file in pictures[:10]), encoding="utf-8")
-    assert run_extract(source, "x.npy", incremental=True).computed == 10
-    assert run_extract(source, "x.npy", incremental=True).reused == 8
-    moved = pictures[5].with_name("moved.png")
-    moved.write_bytes(pictures[5].read_bytes())
-    pictures[6].write_bytes(pictures[15].read_bytes())
-    wanted = [moved, *pictures[6:13]]
-    source.write_text("".join(f"{file}\n" for file in wanted), encoding="utf-8")
-    report = run_extract(source, "x.npy", incremental=True)
-    # Kept: the moved one, 7, 8, 9. Computed: 6, which has changed, and the new 10, 11 and 12.
-    assert (report.reused, report.computed) == (4, 4)
-    rows = np.load(tmp_path / "x.npy")
-    check([None if np.isnan(row).all() else row for row in rows], vectors(wanted))
-    with pytest.raises(ExtractionError, match=r"model.dtype: now 'float16', there 'float32'"):
-        run_extract(source, "x.npy", incremental=True, dtype="float16")

@@ -138,7 +138,7 @@ class Addresses:
             raise ReadError(
                 f"{address}: bucket {bucket!r} is not allowed ({allowed}).", "forbidden"
             )
-        if not bucket or not key:
+        if bucket in ("", ".", "..") or not key:
             raise ReadError(f"{address}: expected {scheme}://bucket/key.", "row")
         if scheme == "oss" and self.oss_root is not None:
             root = Path(os.path.realpath(self.oss_root / bucket))

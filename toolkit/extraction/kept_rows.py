@@ -1,5 +1,6 @@
 """An earlier output as features that are not computed again."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from toolkit.extraction.merge import CONTENTS, FACTS
 from toolkit.extraction.shard_file import DIGEST_BYTES, Failed, writing_shard
 from toolkit.extraction.writers.writer import Writer
 
+_LOG = logging.getLogger(__name__)
 _UNKNOWN = Failed("row", "it failed before")
 
 
@@ -80,6 +82,7 @@ def _digests(output: Path, facts: Mapping[str, Any]) -> Iterator[bytes]:
     file = output.with_name(output.name + CONTENTS)
     rows = int(facts.get("rows", 0))
     if not file.is_file():
+        _LOG.info("%s is not there: no content of the earlier output is known.", file)
         yield from (b"" for _ in range(rows))
         return
     with file.open("rb") as digests:
