@@ -13,13 +13,23 @@ if TYPE_CHECKING:
     from toolkit.cards.catalog import list_models, model_card
     from toolkit.errors import ToolkitError
     from toolkit.interfaces.api import create_model
+    from toolkit.interfaces.extraction import extract
     from toolkit.interfaces.run import run
 
-__all__ = ["ToolkitError", "__version__", "create_model", "list_models", "model_card", "run"]
+__all__ = [
+    "ToolkitError",
+    "__version__",
+    "create_model",
+    "extract",
+    "list_models",
+    "model_card",
+    "run",
+]
 
 _HOMES = {
     "ToolkitError": "toolkit.errors",
     "create_model": "toolkit.interfaces.api",
+    "extract": "toolkit.interfaces.extraction",
     "list_models": "toolkit.cards.catalog",
     "model_card": "toolkit.cards.catalog",
     "run": "toolkit.interfaces.run",

@@ -9,6 +9,7 @@ ToolkitError                  the user's input was wrong                        
 ├── StorageError             a folder that cannot be written to, a disk that is full
 ├── FetchError                an address that cannot be reached, or gave wrong bytes
 ├── ArchiveError              a tar archive that is damaged, or leads outside of its folder
+├── ExtractionError           an extraction of other settings, or workers that keep dying
 ├── ModelError                a model name or directory that cannot be opened
 ├── DeviceError               a device that is not there, or a malformed device string
 ├── ExtraError                an optional package is not installed; names the extra
@@ -77,6 +78,10 @@ class ArchiveError(ToolkitError):
     """A tar archive is damaged, or holds links or paths that lead outside of its folder."""
 
 
+class ExtractionError(ToolkitError):
+    """An extraction is of other settings than the one begun, or its workers keep dying."""
+
+
 class ModelError(ToolkitError):
     """A model name is unknown, or a model directory is not complete."""
 
@@ -115,6 +120,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 _EXTRA_OF = {
+    "aiobotocore": "object-store",
+    "botocore": "object-store",
+    "fsspec": "object-store",
     "ml_dtypes": "onnxruntime",
     "numba": "kernels",
     "onnx": "onnxruntime",
@@ -124,6 +132,8 @@ _EXTRA_OF = {
     "paddle2onnx": "onnxruntime",
     "ppcls": "paddleclas",
     "pyarrow": "parquet",
+    "ray": "ray",
+    "s3fs": "object-store",
     "threadpoolctl": "kernels",
     "visualdl": "visualdl",
 }

@@ -31,6 +31,11 @@ def digest_file(path: Path | str, algorithm: str) -> str:
     return digest.hexdigest()
 
 
+def fingerprint_bytes(data: bytes) -> str:
+    """Returns the fingerprint of bytes."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
 def fingerprint_file(path: Path | str) -> str:
     """Returns the fingerprint of a file's bytes."""
     return sha256_file(path)[:16]

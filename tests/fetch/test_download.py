@@ -407,7 +407,7 @@ def test_a_second_process_waits_and_finds_the_file(server: FileServer, tmp_path:
     first = start(f"{server.url}/file", target)
     read_until(first, "done 524288")
     second = start(f"{server.url}/file", target)
-    read_until(second, "Another process is fetching")
+    read_until(second, "Another process is making")
     go_on.set()
     told = [process.communicate(timeout=20)[0] for process in (first, second)]
     assert all("finished" in text for text in told)

@@ -263,3 +263,45 @@ def test_one_stream_runs_in_the_callers_thread() -> None:
     engine = CountingEngine(1)
     list(FeaturePipeline(engine, STEPS, workers=3).features(map(source, range(100)), 4))
     assert engine.threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("count", [1, FEW, 150])
+def test_by_position_a_broken_picture_leaves_zeros_in_its_place(streams: int, count: int) -> None:
+    """What a batch holds depends on places alone, not on which pictures can be read."""
+    seen: list[list[float]] = []
+
+    class Watching(CountingEngine):
+        def _features(self, images: np.ndarray) -> np.ndarray:
+            seen.append(images.reshape(len(images), -1)[:, 0].tolist())
+            return super()._features(images)
+
+    engine = Watching(streams)
+    pipeline = FeaturePipeline(engine, STEPS, workers=2, by_position=True, queue_size=20)
+    check(list(pipeline.features(map(source, range(count)), 4)), count)
+    numbers = [0 if number % 10 == 7 else number % 256 for number in range(count)]
+    expected = [numbers[start : start + 4] for start in range(0, count, 4)]
+    assert sorted(seen) == sorted(expected)
+
+
+def test_features_may_be_left_as_they_are() -> None:
+    class Integers(CountingEngine):
+        def _features(self, images: np.ndarray) -> np.ndarray:
+            return super()._features(images).astype(np.int32)
+
+    pipeline = FeaturePipeline(Integers(1), STEPS, workers=1, normalise=False)
+    rows = [outcome.feature for outcome in pipeline.features(map(source, range(5)), 2)]
+    assert [row.tolist() for row in rows] == [[1, number] for number in range(5)]
+    assert {row.dtype for row in rows} == {np.dtype(np.int32)}
+
+
+def test_an_engine_may_refuse_a_batch() -> None:
+    class Refusing(CountingEngine):
+        def _features(self, images: np.ndarray) -> np.ndarray:
+            if images.max() == 5:
+                raise ImageError("not this one")
+            return super()._features(images)
+
+    outcomes = FeaturePipeline(Refusing(1), STEPS, workers=1).features(map(source, range(9)), 2)
+    errors = [outcome.error for outcome in outcomes]
+    assert errors == [None] * 4 + ["not this one"] * 2 + [None, "7 is broken", None]

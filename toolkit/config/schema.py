@@ -6,6 +6,7 @@ nothing unknown is accepted.
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from toolkit.config.extract_section import ExtractSection
 from toolkit.config.pack_section import PackSection
 from toolkit.config.parts import Part
 from toolkit.config.recipe_sections import (
@@ -35,6 +36,7 @@ class Config(Section):
     Evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
     Export: ExportSection = Field(default_factory=ExportSection)
     Predict: PredictSection = Field(default_factory=PredictSection)
+    Extract: ExtractSection = Field(default_factory=ExtractSection)
     Pack: PackSection = Field(default_factory=PackSection)
     Arch: ArchSection
     Loss: list[LossPart] = Field(min_length=1)

@@ -28,6 +28,10 @@ class IncompleteError(Exception):
     """What arrived is not what was announced: too short, or with another checksum."""
 
 
+class TooSlowError(OSError):
+    """The answer is not complete by its deadline; another try would not be either."""
+
+
 def open_address(
     url: str, timeout: float, headers: dict[str, str] | None = None
 ) -> http.client.HTTPResponse:
@@ -43,14 +47,23 @@ def open_address(
     return response
 
 
-def read_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+def read_blocks(response: http.client.HTTPResponse, until: float | None = None) -> Iterator[bytes]:
     """Yields what arrives, and checks at the end that it is all that was announced.
+
+    Args:
+        response: the answer.
+        until: when to give up, by `time.monotonic`; a server may send a byte now and then for ever.
 
     Raises:
         IncompleteError: the answer was cut off.
+        TooSlowError: it is not all there by then.
     """
     total, done = response.length, 0
-    while block := response.read(_BLOCK):
+    # With a limit, what is there is looked at as it comes, not when a block is full.
+    read = response.read if until is None else response.read1
+    while block := read(_BLOCK):
+        if until is not None and time.monotonic() > until:
+            raise TooSlowError(f"only {done + len(block):,} bytes came before the deadline")
         done += len(block)
         yield block
     if total is not None and done < total:
@@ -98,13 +111,20 @@ def with_tries(
         time.sleep(_PAUSES[failures - 1])
 
 
-def fetch_bytes(url: str, *, timeout: float = 10.0, max_bytes: int = 100_000_000) -> bytes:
+def fetch_bytes(
+    url: str,
+    *,
+    timeout: float = 10.0,
+    max_bytes: int = 100_000_000,
+    deadline: float | None = None,
+) -> bytes:
     """Fetches what an address serves into memory.
 
     Args:
         url: an http(s) address.
         timeout: seconds to wait for a connection, and for each block.
         max_bytes: larger answers are refused, by their stated length or while they arrive.
+        deadline: seconds after which a try is given up although something still comes; None waits.
 
     Raises:
         FetchError: it cannot be had, or it is too large.
@@ -112,9 +132,10 @@ def fetch_bytes(url: str, *, timeout: float = 10.0, max_bytes: int = 100_000_000
 
     def collect() -> bytes:
         data = bytearray()
+        until = None if deadline is None else time.monotonic() + deadline
         with open_address(url, timeout) as response:
             if (response.length or 0) <= max_bytes:
-                for block in read_blocks(response):
+                for block in read_blocks(response, until):
                     data += block
                     if len(data) > max_bytes:
                         break

@@ -28,7 +28,7 @@ def locked(target: Path) -> Iterator[None]:
     told = False
     while (stream := _try(file)) is None:
         if not told:
-            _LOG.info("Another process is fetching %s; waiting for it.", target)
+            _LOG.info("Another process is making %s; waiting for it.", target)
             told = True
         time.sleep(_POLL_SECONDS)
     try:

@@ -44,12 +44,13 @@ class Outcome:
 
     Attributes:
         name: path or address; None when it came from memory.
-        feature: float32 [d] of length 1 (zeros stay zeros); None when there is an error.
+        feature: [d]; of length 1 (zeros stay zeros) and float32 unless the pipeline is to leave
+            them as they are. None when there is an error.
         error: why there is none.
     """
 
     name: str | None
-    feature: NDArray[np.float32] | None
+    feature: NDArray[Any] | None
     error: str | None
 
 
@@ -70,11 +71,27 @@ class FeaturePipeline:
         steps: RGB pixels [h, w, 3] to the tensor [3, h, w] that the network takes; those that the
             engine does itself are left out.
         workers: threads that prepare pictures where the engine has one stream, 1 or more.
+        normalise: scale features to length 1; if not, they are what the engine gives, of any type.
+        by_position: a picture's place in the stream alone decides on its batch: one that cannot be
+            read leaves zeros in its place, and short lists go the way of long ones. Features are
+            then the same to the bit wherever a run was interrupted.
     """
 
-    def __init__(self, engine: Engine, steps: Pipeline, *, workers: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        steps: Pipeline,
+        *,
+        workers: int,
+        normalise: bool = True,
+        by_position: bool = False,
+        queue_size: int = 0,
+    ) -> None:
         self._engine, self._workers = engine, workers
-        self._steps = steps.geometry() if engine.takes == "pixels" else steps
+        self._queue_size = max(queue_size, workers)
+        self._finish_row = _unit_row if normalise else _own_row
+        self._by_position = by_position
+        self._steps = _own_steps(engine, steps)
         self._streams = _Streams(engine)
 
     def features(
@@ -93,6 +110,12 @@ class FeaturePipeline:
         if lazily:
             yield from self._fed(sources, batch_size, ahead=0)
             return
+        if self._by_position and self._streams.open() > 1:
+            yield from self._streamed(sources, batch_size)
+            return
+        if self._by_position:
+            yield from self._fed(sources, batch_size, ahead=-(-self._queue_size // batch_size))
+            return
         few = batch_size if self._streams.are_open else max(batch_size, _PICTURES_FOR_STREAMS)
         blocks = batches_of(sources, few + 1)
         first = next(blocks, [])
@@ -100,7 +123,7 @@ class FeaturePipeline:
         if len(first) > few and self._streams.open() > 1:
             yield from self._streamed(pictures, batch_size)
         else:
-            yield from self._fed(pictures, batch_size, ahead=-(-self._workers // batch_size))
+            yield from self._fed(pictures, batch_size, ahead=-(-self._queue_size // batch_size))
 
     def _fed(self, pictures: Iterable[Source], batch_size: int, *, ahead: int) -> Iterator[Outcome]:
         """Prepares pictures in threads; the network runs in the caller's thread."""
@@ -111,7 +134,7 @@ class FeaturePipeline:
                 return lambda: [future.result() for future in futures]
 
             for prepared in in_order(batches_of(pictures, batch_size), start, ahead=ahead):
-                yield from _outcomes(prepared, self._engine.run)
+                yield from self._outcomes(prepared, self._engine.run)
 
     def _streamed(self, pictures: Iterable[Source], batch_size: int) -> Iterator[Outcome]:
         """Each thread takes a batch through all stages, with a stream of its own."""
@@ -132,8 +155,31 @@ class FeaturePipeline:
             return [
                 outcome
                 for start in range(0, len(prepared), size)
-                for outcome in _outcomes(prepared[start : start + size], run)
+                for outcome in self._outcomes(prepared[start : start + size], run)
             ]
+
+    def _outcomes(self, batch: Sequence[_Prepared], run: Stream) -> list[Outcome]:
+        """Runs the network on the images of a batch."""
+        images = [picture.image for picture in batch if picture.image is not None]
+        if not images:
+            return [Outcome(picture.name, None, picture.error) for picture in batch]
+        if self._by_position:
+            blank = np.zeros_like(images[0])
+            images = [blank if picture.image is None else picture.image for picture in batch]
+        try:
+            rows = iter(run(_batch_of(images, self._engine)))
+        except ImageError as refused:
+            return [Outcome(picture.name, None, picture.error or str(refused)) for picture in batch]
+        done = []
+        for picture in batch:
+            row = next(rows) if self._by_position or picture.image is not None else None
+            if row is None or picture.image is None:
+                done.append(Outcome(picture.name, None, picture.error))
+                continue
+            is_good = bool(np.isfinite(row).all())
+            error = None if is_good else "the network gave values that are not finite."
+            done.append(Outcome(picture.name, self._finish_row(row) if is_good else None, error))
+        return done
 
     def _prepare(self, source: Source) -> _Prepared:
         try:
@@ -179,22 +225,22 @@ class _Streams:
             self._free.put(stream)
 
 
-def _outcomes(batch: Sequence[_Prepared], run: Stream) -> list[Outcome]:
-    """Runs the network on the images of a batch."""
-    images = [picture.image for picture in batch if picture.image is not None]
-    features = iter(_checked(run(np.stack(images))) if images else ())
-    done = []
-    for picture in batch:
-        feature = None if picture.image is None else next(features)
-        is_bad = picture.image is not None and feature is None
-        error = "the network gave values that are not finite." if is_bad else picture.error
-        done.append(Outcome(picture.name, feature, error))
-    return done
+def _own_steps(engine: Engine, steps: Pipeline) -> Pipeline:
+    """Returns the steps without those that the engine does itself."""
+    if engine.takes == "pictures":
+        return Pipeline([])
+    return steps.geometry() if engine.takes == "pixels" else steps
 
 
-def _checked(features: NDArray[np.float32]) -> list[NDArray[np.float32] | None]:
-    """Returns a unit vector, or None for values that are not finite, for each row."""
-    finite = [bool(np.isfinite(row).all()) for row in features]
-    unit = unit_vectors(np.where(np.array(finite)[:, np.newaxis], features, 0))
-    # Copies: a result that is kept must not keep its whole batch.
-    return [row.copy() if good else None for row, good in zip(unit, finite, strict=True)]
+def _batch_of(images: list[NDArray[Any]], engine: Engine) -> Any:
+    return images if engine.takes == "pictures" else np.stack(images)
+
+
+def _unit_row(row: NDArray[Any]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = unit_vectors(row[np.newaxis])[0].copy()
+    return unit
+
+
+def _own_row(row: NDArray[Any]) -> NDArray[Any]:
+    # A copy: a result that is kept must not keep its whole batch.
+    return row.copy()

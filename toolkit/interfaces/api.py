@@ -77,6 +77,20 @@ def create_model(  # noqa: PLR0913 - options that people pass by keyword
     )
 
 
+def model_directory(model: str | Path | None, *, engine: str, device: str) -> Path:
+    """Returns the folder of a model, as `create_model` finds it.
+
+    Args:
+        model: name or folder; None is the model that ships with this package.
+        engine: what will run it.
+        device: where it will run.
+
+    Raises:
+        ToolkitError: see `create_model`.
+    """
+    return _resolve(model, None, engine=engine, device=device)[0]
+
+
 def _resolve(
     model_name: str | Path | None, model_dir: str | Path | None, *, engine: str, device: str
 ) -> tuple[Path, str | None]:

@@ -133,6 +133,6 @@ TASKS = Registry(
     "mode",
     {
         mode: f"toolkit.tasks.{mode}:run"
-        for mode in ("check_dataset", "train", "evaluate", "export", "predict", "pack")
+        for mode in ("check_dataset", "train", "evaluate", "export", "predict", "extract", "pack")
     },
 )

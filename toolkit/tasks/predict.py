@@ -1,24 +1,19 @@
 """Mode predict: features of pictures, one JSON a picture, and all in one file on request."""
 
-import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.build.fetching import fetch_options
-from toolkit.cards.catalog import model_card
+from toolkit.build.exported import exported_model
 from toolkit.config.schema import Config
 from toolkit.data.manifest import find_images
-from toolkit.errors import ConfigError, DatasetError, ModelError
+from toolkit.errors import ConfigError, DatasetError
 from toolkit.inference.directory import open_predictor
-from toolkit.inference.official import opened_folder
 from toolkit.inference.result import FeatureResult
 from toolkit.inference.saving import AddRow, feature_files, open_features
 from toolkit.runtime import Progress, stopwatch
-from toolkit.storage import atomic_directory
 
-_LOG = logging.getLogger(__name__)
 _NAMED = 10
 
 
@@ -84,7 +79,7 @@ def run(config: Config) -> PredictReport:
     if predict.input is None:
         raise ConfigError("Predict.input is null; give a picture, a folder, an address, or a list.")
     predictor = open_predictor(
-        _directory(config),
+        exported_model(config, config.Predict.model_dir, engine=predict.engine),
         model_name=config.Global.model,
         device=config.Global.device,
         engine=predict.engine,
@@ -146,45 +141,3 @@ def _count(inputs: str | list[str]) -> int:
     """How many pictures there will be, for the ETA."""
     names = [inputs] if isinstance(inputs, str) else inputs
     return sum(len(find_images(Path(name))) if Path(name).is_dir() else 1 for name in names)
-
-
-def _directory(config: Config) -> Path:
-    """The exported model: of this output folder, of a given one, or the official one."""
-    given = config.Predict.model_dir
-    if given is None:
-        return _official(config)
-    if given != "auto":
-        return opened_folder(Path(given), fetch_options(config))
-    best = Path(config.Global.output) / "best_model"
-    if not best.is_dir():
-        raise ModelError(
-            f"{config.Global.output} has no best_model, which Predict.model_dir auto means: train "
-            "first (Global.mode=train), give the folder of an exported model, or null for the "
-            "official one."
-        )
-    if (best / "best_model.pdparams").is_file() and not (best / "inference").is_dir():
-        _export(config, best)
-    return best
-
-
-def _official(config: Config) -> Path:
-    from toolkit.build.official import opened_model
-
-    return opened_model(
-        model_card(config.Global.model),
-        fetch_options(config),
-        engine=config.Predict.engine,
-        device=config.Global.device,
-    )
-
-
-def _export(config: Config, best: Path) -> None:
-    """Exports the best model of a run that was killed: train does it when it ends."""
-    from toolkit.build.embedding import build_exporter
-    from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
-
-    _LOG.info("%s is not exported yet (its run did not end by itself); exporting it.", best)
-    model = build_recognizer(config.Arch, num_classes=None)
-    load_trained(model, checkpoint_weights("auto", best.parent, fetch_options(config)))
-    with atomic_directory(best / "inference") as temporary:
-        build_exporter(config, model)(temporary)

@@ -32,9 +32,12 @@ AUTO = "auto"
 ONNX_ENGINES = ("onnxruntime", "openvino")
 """Those that run ``features.onnx``, sooner ready first; each has its package's name."""
 
-Takes: TypeAlias = Literal["tensor", "pixels"]
-Stream: TypeAlias = Callable[[NDArray[Any]], NDArray[np.float32]]
-"""Maps a batch of images to features; called from one thread at a time."""
+Takes: TypeAlias = Literal["tensor", "pixels", "pictures"]
+Stream: TypeAlias = Callable[[Any], NDArray[Any]]
+"""Maps a batch of images to features; called from one thread at a time.
+
+Raises ImageError when it cannot do this batch and might do another.
+"""
 
 
 class Engine(Protocol):
@@ -46,6 +49,7 @@ class Engine(Protocol):
 
         ``tensor``: normalised float32 [b, 3, h, w], and features [b, d] as the neck gives them.
         ``pixels``: uint8 RGB [b, h, w, 3] of the right size, and unit vectors [b, d].
+        ``pictures``: a list of uint8 RGB [h, w, 3] as they were decoded, and features [b, d].
         """
 
     def run(self, images: NDArray[Any]) -> NDArray[np.float32]:

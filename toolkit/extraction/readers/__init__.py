@@ -1,0 +1,1 @@
+"""What a list of pictures may be; one kind a file."""

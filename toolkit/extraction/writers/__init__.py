@@ -1,0 +1,1 @@
+"""What features may be written as; one format a file."""

@@ -1,0 +1,71 @@
+"""The Python API of extraction: one call, the same job as mode extract.
+
+Example:
+    >>> from toolkit import extract
+    >>> if __name__ == "__main__":  # the workers import this file again
+    ...     report = extract("photographs/", "features.parquet", model="output", num_worker=8)
+    ...     print(report.summary())
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import ConfigError, nearest
+from toolkit.interfaces.api import model_directory
+from toolkit.runtime import prepare_paddle
+
+if TYPE_CHECKING:
+    from toolkit.tasks.extract_report import ExtractReport
+
+
+def extract(
+    input: str | Path,  # noqa: A002 - the name of the key
+    output: str | Path,
+    *,
+    model: str | Path | None = None,
+    device: str = "auto",
+    **options: Any,
+) -> "ExtractReport":
+    """Extracts the features of any list of pictures into a file.
+
+    Args:
+        input: a list file, a folder, a table, or tar shards.
+        output: the file to write; its ending decides on the format, text for any other.
+        model: what ``create_model`` takes: a name, or the folder of an exported model; None is the
+            model that ships with this package. Not used with ``predictor``.
+        device: ``auto | cpu | gpu | gpu:0``.
+        options: keys of the section Extract: docs/configuration.md.
+
+    Returns:
+        Rows, failures by cause, times, files; ``passed`` is False where ``main.py`` exits with 1.
+
+    Raises:
+        ConfigError: an option is unknown or of the wrong type.
+        ToolkitError: the model, the input, or the job of an earlier run cannot be used.
+    """
+    from pydantic import ValidationError
+
+    from toolkit.config.extract_section import ExtractSection
+    from toolkit.tasks.extract import extract as run
+
+    prepare_paddle()
+    known = ExtractSection.model_fields
+    if unknown := [name for name in options if name not in known]:
+        raise ConfigError(
+            f"extract has no option {unknown[0]!r}.{nearest(unknown[0], known)} "
+            f"Known: {', '.join(known)}."
+        )
+    given = {**options, "input": str(input), "output": str(output)}
+    # With a class of the user's, the model is what that class opens.
+    given.setdefault("model_dir", None if model is None else str(model))
+    try:
+        section = ExtractSection(**given)
+    except ValidationError as error:
+        raise ConfigError(
+            f"extract: {one['loc'][0]}: {one['msg']}; received {one['input']!r}."
+            for one in error.errors()
+        ) from error
+    return run(
+        section, partial(model_directory, model, engine=section.engine, device=device), device
+    )
