@@ -15,7 +15,9 @@ class Extractor:
     Attributes:
         features: pictures to outcomes, in order; a picture's place decides on its batch.
         target: what pictures will be resized to, for a decoder that may shrink them; or None.
+        varying: features are of different lengths, as pictures as they are.
     """
 
     features: Callable[[Iterable[Source]], Iterator[Outcome]]
     target: Target | None
+    varying: bool = False

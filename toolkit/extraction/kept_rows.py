@@ -54,7 +54,7 @@ def keep_rows(
     file = folder.path / "earlier.rows"
     dtype = np.dtype(str(facts.get("dtype", "<f4")))
     try:
-        with writing_shard(file, dtype.name) as kept:
+        with writing_shard(file, dtype.name, varying=bool(facts.get("varying"))) as kept:
             for feature, digest in zip(
                 writer.features(output), _digests(output, facts), strict=True
             ):

@@ -78,7 +78,7 @@ def merge(
             on_row()
     _drop(place, output, ERRORS, when=not told.causes)
     _drop(place, output, CONTENTS, when=not keep_contents)
-    facts = {**identity, "length": shape.length, "dtype": shape.dtype.str}
+    facts = {**identity, "length": shape.length, "dtype": shape.dtype.str, "varying": shape.varying}
     write_json(place / (output.name + FACTS), facts)
     files = _put_in_place(place, output)
     return Merged(shape.rows, shape.length, dict(told.causes), told.reasons, files)

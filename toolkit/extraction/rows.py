@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toolkit.errors import DatasetError, ExtractionError
 from toolkit.extraction.job import WorkFolder
 from toolkit.extraction.records import INPUT_CHANGED, Piece, Reader, Record
-from toolkit.extraction.shard_file import Failed, read_rows
+from toolkit.extraction.shard_file import VARYING, Failed, read_rows
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,16 @@ class Shape:
 
     Attributes:
         rows: how many there will be.
-        length: numbers of a feature; 0 when every row failed.
+        length: numbers of a feature; 0 when they differ, and when every row failed.
         dtype: their type; float32 when every row failed.
+        varying: whether they are of different lengths.
         has_failed: whether any row has no feature.
     """
 
     rows: int
     length: int
     dtype: np.dtype[Any]
+    varying: bool
     has_failed: bool
 
 
@@ -76,15 +78,16 @@ class Shards:
                     f"{self.folder.shard(piece)} is missing or damaged. Run the same command again."
                 )
             has_failed |= facts.failures > len("[]")
-            if facts.length:
+            if facts.features:
                 kinds.setdefault((facts.length, facts.dtype), piece.number)
         if len(kinds) > 1:
             told = ", ".join(
                 f"{length} {dtype} in shard {number}" for (length, dtype), number in kinds.items()
             )
             raise ExtractionError(f"The features are not of one length and type: {told}.")
-        length, dtype = next(iter(kinds), (0, np.dtype("<f4")))
-        return Shape(sum(piece.count for piece in self.pieces), length, dtype, has_failed)
+        length, dtype = next(iter(kinds), (VARYING, np.dtype("<f4")))
+        rows = sum(piece.count for piece in self.pieces)
+        return Shape(rows, length, dtype, bool(kinds) and length == VARYING, has_failed)
 
     def rows(self) -> Iterator[Row]:
         """Yields every row once, in order; one shard is open at a time.

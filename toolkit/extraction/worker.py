@@ -79,7 +79,12 @@ class Worker:
         """
         pictures: SimpleQueue[_Picture] = SimpleQueue()
         order, done, reused = self._order, 0, 0
-        with writing_shard(order.folder.shard(piece), order.precision, order.folder.job) as writer:
+        with writing_shard(
+            order.folder.shard(piece),
+            order.precision,
+            order.folder.job,
+            varying=self._extractor.varying,
+        ) as writer:
             for outcome in self._extractor.features(self._sources(piece, pictures)):
                 picture = pictures.get()
                 row = picture.result(outcome.feature, outcome.error)

@@ -90,9 +90,10 @@ class ExtractReport:
     def summary(self) -> str:
         """Returns a small table, the first failures and the files."""
         rate = self.computed / max(self.seconds, 1e-9)
+        length = f"{self.merged.length:,}" if self.merged.length else "as many as a picture has"
         lines = [
             f"Features of {self.merged.rows - self.failed} of {self.merged.rows} pictures, "
-            f"{self.merged.length} numbers each, by {self.model_name}.",
+            f"{length} numbers each, by {self.model_name}.",
             f"  computed    {self.computed:>10} in {self.seconds:.1f} s ({rate:.1f} images/s)",
         ]
         if self.reused:

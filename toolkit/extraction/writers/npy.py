@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.errors import ExtractionError
 from toolkit.extraction.rows import Row, Shape
 from toolkit.extraction.writers.writer import AddRow
 
@@ -23,6 +24,11 @@ class NpyWriter:
     @contextmanager
     def writing(self, path: Path, shape: Shape) -> Iterator[AddRow]:
         """See `Writer`."""
+        if shape.varying:
+            raise ExtractionError(
+                "The features are of different lengths, and an array has one. Set "
+                "Extract.output_format to text, jsonl, parquet, table or pickle."
+            )
         dtype = shape.dtype
         if shape.has_failed and dtype.kind != "f":
             dtype = np.dtype("<f8")

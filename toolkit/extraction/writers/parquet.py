@@ -51,7 +51,7 @@ class ParquetWriter:
 
 def _schema(arrow: Any, shape: Shape) -> Any:
     number = arrow.from_numpy_dtype(shape.dtype)
-    # When every row failed nobody knows the length, and a list of none is not possible.
+    # Lengths differ, or every row failed and nobody knows the length.
     feature = arrow.list_(number, shape.length) if shape.length else arrow.list_(number)
     return arrow.schema(
         [("image", arrow.string()), ("feature", feature), ("error", arrow.string())]
@@ -67,7 +67,7 @@ def _table(arrow: Any, schema: Any, block: list[Row], shape: Shape) -> Any:
         missing = arrow.array([row.feature is None for row in block])
         features = arrow.FixedSizeListArray.from_arrays(values, shape.length, mask=missing)
     else:
-        features = arrow.nulls(len(block), schema.field("feature").type)
+        features = arrow.array([row.feature for row in block], schema.field("feature").type)
     columns = [arrow.array(names, arrow.string()), features, arrow.array(errors, arrow.string())]
     return arrow.Table.from_arrays(columns, schema=schema)
 
