@@ -98,7 +98,7 @@ def test_a_failed_picture_keeps_its_place(predictors, run_extract, listed, tmp_p
 
 def test_what_the_class_raises_costs_its_batch(predictors, run_extract, listed, tmp_path):
     report = run_extract(listed, predictor="my_predictors:Raises")
-    assert 0 < report.merged.causes["network"] < 21
+    assert 0 < report.merged.causes["prediction"] < 21
     errors = (tmp_path / "features.txt.errors.jsonl").read_text()
     assert "prediction error: my_predictors:Raises raised RuntimeError: too bright" in errors
 

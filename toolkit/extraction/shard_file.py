@@ -114,7 +114,7 @@ class ShardWriter:
             with np.errstate(over="ignore"):
                 flat = flat.astype(self._precision)
             if not np.isfinite(flat).all():
-                return Failed("network", f"a value does not fit into {self._precision.name}.")
+                return Failed("prediction", f"a value does not fit into {self._precision.name}.")
         if not self._length:
             self._length, self._dtype = len(flat), flat.dtype
             self._file.write(b"\0" * (self._rows * flat.nbytes))  # those that failed before
