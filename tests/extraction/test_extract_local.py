@@ -183,3 +183,24 @@ def test_memory_does_not_grow_with_the_list(run_extract, tmp_path, monkeypatch):
         tracemalloc.stop()
     # The first run imports what is imported once. The features of the long list are 512 kB.
     assert peaks[2] < peaks[1] + 100_000
+
+
+@pytest.mark.parametrize("kind", [".txt", ".csv"])
+def test_a_list_that_changes_while_it_is_worked_on(
+    run_extract, pictures, tmp_path, monkeypatch, kind
+):
+    """Its rows are as many as before, so nothing else would tell."""
+    source = tmp_path / f"list{kind}"
+    header = "url\n" if kind == ".csv" else ""
+    source.write_text(header + "a.png\nb.png\n")
+    original = Worker.run
+
+    def then_changed(self, piece):
+        report = original(self, piece)
+        source.write_text(header + "a.png\nc.png\n")
+        return report
+
+    monkeypatch.setattr(Worker, "run", then_changed)
+    with pytest.raises(DatasetError, match="it has changed"):
+        run_extract(source)
+    assert not (tmp_path / "features.txt").exists()

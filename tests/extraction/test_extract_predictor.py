@@ -86,17 +86,19 @@ def test_integers_stay_integers(predictors, run_extract, listed, pictures, tmp_p
 
 
 def test_a_failed_picture_keeps_its_place(predictors, run_extract, listed, tmp_path):
-    run_extract(listed, "x.npy", predictor="my_predictors:Sizes", l2_normalise=False)
+    keys = {"predictor": "my_predictors:Sizes", "l2_normalise": False}
+    run_extract(listed, "x.npy", **keys)
     rows = np.load(tmp_path / "x.npy")
     good = [number for number in range(21) if number not in SPOILT]
-    assert rows[good, 0].tolist() == [4] * (len(good) - 1) + [1], (
-        "batches by place, the last of one"
-    )
+    # Batches of four by place in the list; the last is of one.
+    assert rows[good, 0].tolist() == [4] * (len(good) - 1) + [1]
+    run_extract(listed, "y.npy", shard_size=1, **keys)
+    assert (tmp_path / "y.npy").read_bytes() == (tmp_path / "x.npy").read_bytes(), "whole batches"
 
 
 def test_what_the_class_raises_costs_its_batch(predictors, run_extract, listed, tmp_path):
     report = run_extract(listed, predictor="my_predictors:Raises")
-    assert 0 < report.merged.causes["network"] < 21
+    assert 0 < report.merged.causes["prediction"] < 21
     errors = (tmp_path / "features.txt.errors.jsonl").read_text()
     assert "prediction error: my_predictors:Raises raised RuntimeError: too bright" in errors
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import DatasetError
+from toolkit.extraction.records import INPUT_CHANGED
 from toolkit.extraction.rows import Row, Shards
 from toolkit.extraction.writers.writer import Writer
 from toolkit.storage import write_json
@@ -76,6 +78,9 @@ def merge(
             if row.failed is not None:
                 errors.write(told.line(row, number))
             on_row()
+    if shards.reader.fingerprint() != identity["input"]:
+        # The names in the output are those of now, and the features those of then.
+        raise DatasetError(INPUT_CHANGED)
     _drop(place, output, ERRORS, when=not told.causes)
     _drop(place, output, CONTENTS, when=not keep_contents)
     facts = {**identity, "length": shape.length, "dtype": shape.dtype.str, "varying": shape.varying}

@@ -7,10 +7,10 @@ from typing import Any, Literal, Protocol
 Kind = Literal["address", "base64", "bytes", "slice", "broken"]
 
 INPUT_CHANGED = (
-    "The input has fewer rows than when the run began: it has changed. Start anew with "
+    "The input is not what it was when the run began: it has changed. Start anew with "
     "Extract.resume=false."
 )
-"""Said by whoever comes to its end too early."""
+"""Said by whoever comes to its end too early, and before the output gets its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ class Reader(Protocol):
 
         Raises:
             DatasetError: it is missing, damaged, in another encoding, or lacks a column.
+        """
+
+    def fingerprint(self) -> str:
+        """Returns the fingerprint of the input as it is now.
+
+        Raises:
+            DatasetError: it is missing.
         """
 
     def read(self, piece: Piece) -> Iterator[Record]:

@@ -133,7 +133,7 @@ class ShardWriter:
             with np.errstate(over="ignore"):
                 flat = flat.astype(self._precision)
             if not np.isfinite(flat).all():
-                return Failed("network", f"a value does not fit into {self._precision.name}.")
+                return Failed("prediction", f"a value does not fit into {self._precision.name}.")
         if len(self._failed) == len(self._ends):  # the first that did not fail
             self._length, self._dtype = VARYING if self._varying else len(flat), flat.dtype
         if flat.dtype != self._dtype or not (self._varying or len(flat) == self._length):

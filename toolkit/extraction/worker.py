@@ -115,7 +115,7 @@ class _Picture:
         self._record: Record | None = record
         self._row, self._order = row, order
         self._extractor, self._times = extractor, times
-        self.cause = "network"
+        self.cause = "prediction"
         self.digest = b""
         self.reused: NDArray[Any] | None = None
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.extraction.readers.columns import Columns
-from toolkit.extraction.readers.lines import read_lines, scan_places
+from toolkit.extraction.readers.lines import fingerprint_of, read_lines, scan_places
 from toolkit.extraction.records import Piece, Record, Scan
-from toolkit.fingerprint import fingerprint_file
 
 _COMMENT = "#"
 
@@ -33,7 +32,11 @@ class Annotations:
     def scan(self, shard_size: int) -> Scan:
         """See `Reader`."""
         scan = scan_places((place for place, _ in self._rows(0)), "", shard_size)
-        return replace(scan, fingerprint=fingerprint_file(self.path))
+        return replace(scan, fingerprint=self.fingerprint())
+
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return fingerprint_of(self.path)
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from toolkit.errors import DatasetError
 from toolkit.extraction.readers.columns import Columns
-from toolkit.extraction.readers.lines import read_lines, scan_places
+from toolkit.extraction.readers.lines import fingerprint_of, read_lines, scan_places
 from toolkit.extraction.records import Piece, Record, Scan
-from toolkit.fingerprint import fingerprint_file
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,11 @@ class CsvTable:
         """See `Reader`."""
         self.columns.check(self.names(), str(self.path))
         places = (place for place, _ in islice(self._rows(0), 1, None))
-        return replace(scan_places(places, "", shard_size), fingerprint=fingerprint_file(self.path))
+        return replace(scan_places(places, "", shard_size), fingerprint=self.fingerprint())
+
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return fingerprint_of(self.path)
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""

@@ -34,6 +34,10 @@ class Folder:
                 file.write(json.dumps({"image": str(image)}) + "\n")
         return self._list.scan(shard_size)
 
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return self._list.fingerprint()
+
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""
         return self._list.read(piece)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from toolkit.errors import DatasetError
 from toolkit.extraction.records import Scan
+from toolkit.fingerprint import fingerprint_file
 
 
 def read_lines(
@@ -50,6 +51,18 @@ def scan_places(rows: Iterable[int], fingerprint: str, shard_size: int) -> Scan:
             places.append(place)
         count += 1
     return Scan(fingerprint, count, places)
+
+
+def fingerprint_of(path: Path) -> str:
+    """Returns the fingerprint of a list's bytes.
+
+    Raises:
+        DatasetError: it is not there.
+    """
+    try:
+        return fingerprint_file(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def changed_at(path: Path) -> str:

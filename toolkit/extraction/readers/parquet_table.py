@@ -27,11 +27,15 @@ class ParquetTable:
 
     def scan(self, shard_size: int) -> Scan:
         """See `Reader`."""
-        fingerprint = changed_at(self.path)
+        fingerprint = self.fingerprint()
         with self.open() as file:
             self.columns.check(file.schema_arrow.names, str(self.path))
             count = file.metadata.num_rows
         return Scan(fingerprint, count, list(range(0, count, shard_size)))
+
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return changed_at(self.path)
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""

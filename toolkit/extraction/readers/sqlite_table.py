@@ -28,12 +28,16 @@ class SqliteTable:
 
     def scan(self, shard_size: int) -> Scan:
         """See `Reader`."""
-        fingerprint = changed_at(self.path)
+        fingerprint = self.fingerprint()
         with self._open() as database:
             table = self.name(database)
             self.columns.check(list(self.types(database)), f"{self.path}, table {table}")
             rows = database.execute(f"SELECT rowid FROM {quoted(table)} ORDER BY rowid")  # noqa: S608
             return scan_places((row for (row,) in rows), fingerprint, shard_size)
+
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return changed_at(self.path)
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""

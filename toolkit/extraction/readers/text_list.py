@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.extraction.readers.columns import Columns
-from toolkit.extraction.readers.lines import read_lines, scan_places
+from toolkit.extraction.readers.lines import fingerprint_of, read_lines, scan_places
 from toolkit.extraction.records import Piece, Record, Scan
-from toolkit.fingerprint import fingerprint_file
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,11 @@ class TextList:
         """See `Reader`."""
         places = (place for place, _, _ in read_lines(self.path))
         scan = scan_places(places, "", shard_size)
-        return replace(scan, fingerprint=fingerprint_file(self.path))
+        return replace(scan, fingerprint=self.fingerprint())
+
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return fingerprint_of(self.path)
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""

@@ -31,8 +31,12 @@ class WebDataset:
 
     def scan(self, shard_size: int) -> Scan:
         """See `Reader`."""
-        fingerprint = "; ".join(f"{path.name} {changed_at(path)}" for path in self.archives)
-        return scan_places((place for place, _ in self._pictures(0)), fingerprint, shard_size)
+        places = (place for place, _ in self._pictures(0))
+        return scan_places(places, self.fingerprint(), shard_size)
+
+    def fingerprint(self) -> str:
+        """See `Reader`."""
+        return "; ".join(f"{path.name} {changed_at(path)}" for path in self.archives)
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """See `Reader`."""
