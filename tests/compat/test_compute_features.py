@@ -1,6 +1,7 @@
 """The command over a folder of good and bad pictures."""
 
 import dataclasses
+import json
 import pickle
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from toolkit.cards import tensorflow_slim
-from toolkit.compat import compute_features
+from toolkit.compat import compute_features, slim_extractor
 from toolkit.compat.feature_table import read_features
 
 pytest.importorskip("paddle")
@@ -63,11 +64,10 @@ def test_a_dict_of_paths_as_walked_in_order(thin, folder, tmp_path, monkeypatch,
     features = pickle.loads(file.read_bytes())  # noqa: S301 - our own, read as people will
     assert list(features) == [f"./pictures/{name}" for name in GOOD]
     assert {(v.dtype, v.shape) for v in features.values()} == {(np.dtype(np.float32), (64,))}
-    listed = (tmp_path / "features" / "thin_features_failures.txt").read_text(encoding="utf-8")
-    path, _, reason = listed.partition("\t")
-    assert path == "./pictures/broken.jpg"
-    assert "JPEG" in reason
-    assert "thin AvgPool_1a: 5 vectors of 64" in capsys.readouterr().out
+    failed = json.loads((tmp_path / "features" / "thin_features.pkl.errors.jsonl").read_text())
+    assert failed["image"] == "./pictures/broken.jpg"
+    assert "JPEG" in failed["error"]
+    assert "5 of 6 pictures, 64 numbers each, by thin AvgPool_1a" in capsys.readouterr().out
 
 
 def test_the_batch_changes_nothing(thin, folder, tmp_path):
@@ -93,35 +93,20 @@ def test_layer_and_legacy_preprocessing(thin, folder, tmp_path):
 def test_an_earlier_list_of_failures_goes(thin, folder, tmp_path):
     file = tmp_path / "x.pkl"
     assert run(folder, "--output", str(file)) == 0
-    assert compute_features.failures_file(file).is_file()
+    assert (tmp_path / "x.pkl.errors.jsonl").is_file()
     (folder / "broken.jpg").unlink()
     assert run(folder, "--output", str(file)) == 0
-    assert not compute_features.failures_file(file).exists()
-
-
-def test_what_was_done_before_an_interruption_is_kept(thin, folder, tmp_path, monkeypatch):
-    add, calls = compute_features._add, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        add(*arguments)
-
-    monkeypatch.setattr(compute_features, "_add", interrupted)
-    file = tmp_path / "x.pkl"
-    assert run(folder, "--batch_size", "2", "--output", str(file)) == 130
-    assert len(read_features(file).paths) == 2
+    assert not (tmp_path / "x.pkl.errors.jsonl").exists()
 
 
 def test_values_that_are_not_finite_are_a_failure(thin, folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
-        compute_features.SlimExtractor,
-        "__call__",
+        slim_extractor.SlimExtractor,
+        "run",
         lambda _, tensors: np.full((len(tensors), 3), np.nan, np.float32),
     )
-    assert run(folder, "--output", str(tmp_path / "x.pkl")) == 2
-    assert "None of the 6 pictures could be used" in capsys.readouterr().err
+    assert run(folder, "--output", str(tmp_path / "x.pkl")) == 1
+    assert "More than 100% or all of the pictures failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ from PIL import Image
 
 import toolkit.cards
 from tests.conftest import draw
+from toolkit.build.extraction import model_to_open
+from toolkit.build.model_to_open import ModelSource
 from toolkit.config.extract_section import ExtractSection
 from toolkit.tasks.extract import extract
 from toolkit.tasks.extract_report import ExtractReport
 
 MODEL = Path(toolkit.cards.__file__).parent / "embedded" / "SmallResNet_general"
+SOURCE = ModelSource(lambda: MODEL, str(MODEL), "cpu")
 SPOILT = (3, 4, 11)
 
 
@@ -52,7 +55,9 @@ def run_extract(tmp_path: Path) -> Callable[..., ExtractReport]:
     def run(source: object, name: str = "features.txt", **keys: object) -> ExtractReport:
         given = {"num_worker": 1, "batch_size": 4, "shard_size": 8, **keys}
         section = ExtractSection(input=str(source), output=str(tmp_path / name), **given)
-        return extract(section, lambda: MODEL, "cpu")
+        return extract(
+            section, model_to_open(section, ModelSource(lambda: MODEL, str(MODEL), "cpu")), "cpu"
+        )
 
     return run
 

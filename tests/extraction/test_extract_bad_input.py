@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.extraction.conftest import SOURCE
+from toolkit.build.extraction import model_to_open
 from toolkit.config.extract_section import ExtractSection
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.extraction.addresses import Addresses, ReadError
@@ -212,7 +214,11 @@ def test_an_output_that_cannot_be_one(listed, tmp_path, monkeypatch, model_dir, 
     monkeypatch.chdir(tmp_path)
     section = ExtractSection(input=str(listed), output=name)
     with pytest.raises(ConfigError, match=said):
-        extract(section, lambda: model_dir, "cpu")
+        extract(
+            section,
+            model_to_open(section, SOURCE),
+            "cpu",
+        )
 
 
 def test_a_damaged_shard_is_made_again(run_extract, listed, tmp_path, monkeypatch):

@@ -20,13 +20,16 @@ FORMATS = ["features.txt", "f.npy", "f.parquet", "f.jsonl", "f.pkl"]
 SCRIPT = """
 import sys
 from pathlib import Path
+from toolkit.build.extraction import model_to_open
+from toolkit.build.model_to_open import ModelSource
 from toolkit.config.extract_section import ExtractSection
 from toolkit.tasks.extract import extract
 if __name__ == "__main__":
     source, output, workers = sys.argv[1:]
     section = ExtractSection(input=source, output=output, num_worker=int(workers), batch_size=4,
                              shard_size=4)
-    extract(section, lambda: Path({model!r}), "cpu")
+    source = ModelSource(lambda: Path({model!r}), {model!r}, "cpu")
+    extract(section, model_to_open(section, source), "cpu")
 """
 
 

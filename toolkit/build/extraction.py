@@ -1,16 +1,14 @@
-"""From the section Extract to what opens a model in a worker, and to what that model is.
-
-A named layer (Extract.feature_name) is one more `ModelToOpen`: see `model_to_open`.
-"""
+"""From the section Extract to what opens a model in a worker, and to what that model is."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 
+from toolkit.build.model_to_open import ModelSource, ModelToOpen, OpenModel
 from toolkit.config.extract_section import ExtractSection
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.errors import ConfigError
@@ -35,29 +33,12 @@ EMBEDDING = "feature"
 """The layer that every exported model has."""
 
 
-class ModelToOpen(Protocol):
-    """A model that is known and not open yet; it is sent to workers, so it holds no network."""
-
-    def open(self) -> tuple[Engine, Pipeline]:
-        """Returns the network, and the steps from RGB pixels to what it takes.
-
-        Raises:
-            ToolkitError: it cannot be opened.
-        """
-
-    def identity(self) -> dict[str, Any]:
-        """Returns what decides on its features: names and fingerprints."""
-
-
-def model_to_open(
-    section: ExtractSection, directory: Callable[[], Path], device: str
-) -> ModelToOpen:
+def model_to_open(section: ExtractSection, source: ModelSource) -> ModelToOpen:
     """Returns the model that a section names.
 
     Args:
         section: Extract.
-        directory: finds the exported model; called only where one is wanted.
-        device: ``auto | cpu | gpu | gpu:0``.
+        source: where it comes from.
 
     Raises:
         ToolkitError: there is no such model.
@@ -66,17 +47,18 @@ def model_to_open(
         load_class(section.predictor)  # a wrong name is an error here and not in a worker
         path = "" if section.model_dir in (None, "auto") else str(section.model_dir)
         return CustomModel(section.predictor, path, section.predictor_options)
-    if section.feature_name != EMBEDDING:
-        raise ConfigError(
-            f"Extract.feature_name is {section.feature_name!r}; this version knows "
-            f"{EMBEDDING!r}, the embedding of an exported model."
-        )
-    if section.pool != "none" or section.weights != "auto":
-        raise ConfigError(
-            f"Extract.pool is {section.pool!r} and Extract.weights {section.weights!r}, which are "
-            f"for named layers; with Extract.feature_name {EMBEDDING!r} leave both out."
-        )
-    return _exported(section, find_export(directory()), device)
+    if (section.feature_name, section.pool, section.weights) != (EMBEDDING, "none", AUTO):
+        from toolkit.build.named_layer import named_layer
+
+        return named_layer(section, source)
+    return _exported(section, find_export(source.directory()), source.device)
+
+
+def normalises(section: ExtractSection) -> bool:
+    """Tells whether features are scaled to length 1."""
+    if section.l2_normalise is None:
+        return section.feature_name == EMBEDDING
+    return section.l2_normalise
 
 
 def open_in_worker(section: ExtractSection, model: ModelToOpen) -> "OpenInWorker":
@@ -86,7 +68,7 @@ def open_in_worker(section: ExtractSection, model: ModelToOpen) -> "OpenInWorker
         batch_size=section.batch_size,
         workers=section.read_threads,
         queue_size=section.queue_size,
-        normalise=section.l2_normalise,
+        normalise=normalises(section),
         shrink=section.decode == "fast",
     )
 
@@ -97,7 +79,7 @@ def identity_of(section: ExtractSection, model: ModelToOpen) -> dict[str, Any]:
         **model.identity(),
         "layer": section.feature_name,
         "pool": section.pool,
-        "l2_normalise": section.l2_normalise,
+        "l2_normalise": normalises(section),
         "dtype": section.dtype,
         "decode": section.decode,
         "batch_size": section.batch_size,
@@ -118,17 +100,19 @@ class OpenInWorker:
 
     def __call__(self, times: StageTimes) -> Extractor:
         """Opens the model; seconds of the network go into `times`."""
-        engine, steps = self.model.open()
+        model = self.model.open()
         pipeline = FeaturePipeline(
-            _TimedEngine(engine, times),
-            steps,
+            _TimedEngine(model.engine, times),
+            model.steps,
             workers=self.workers,
             normalise=self.normalise,
             by_position=True,
             queue_size=self.queue_size,
         )
-        target = steps.target() if self.shrink else None
-        return Extractor(lambda sources: pipeline.features(sources, self.batch_size), target)
+        target = model.steps.target() if self.shrink else None
+        return Extractor(
+            lambda sources: pipeline.features(sources, self.batch_size), target, model.varying
+        )
 
 
 @dataclass(frozen=True)
@@ -140,13 +124,13 @@ class ExportedModel:
     device: str
     threads: int
 
-    def open(self) -> tuple[Engine, Pipeline]:
+    def open(self) -> OpenModel:
         """See `ModelToOpen`."""
         config = read_inference_config(self.directory)
         engine = open_checked(
             self.directory, config, engine=self.engine, device=self.device, threads=self.threads
         )
-        return engine, config.pipeline
+        return OpenModel(engine, config.pipeline)
 
     def identity(self) -> dict[str, Any]:
         """See `ModelToOpen`."""
@@ -169,9 +153,9 @@ class CustomModel:
     path: str
     options: Mapping[str, Any] | None
 
-    def open(self) -> tuple[Engine, Pipeline]:
+    def open(self) -> OpenModel:
         """See `ModelToOpen`."""
-        return CustomEngine(self.location, self.path, self.options), Pipeline([])
+        return OpenModel(CustomEngine(self.location, self.path, self.options), Pipeline([]))
 
     def identity(self) -> dict[str, Any]:
         """See `ModelToOpen`."""
@@ -193,11 +177,11 @@ def _exported(section: ExtractSection, directory: Path, device: str) -> Exported
     found = machine_device(device)
     config = read_inference_config(directory)
     engine: str = section.engine
-    if engine == AUTO and section.l2_normalise:
+    if engine == AUTO and normalises(section):
         engine = choose_engine(directory, found, config.precision)
     elif engine == AUTO:
         engine = "paddle"
-    if engine in ONNX_ENGINES and not section.l2_normalise:
+    if engine in ONNX_ENGINES and not normalises(section):
         raise ConfigError(
             f"Extract.l2_normalise is false and Extract.engine is {engine!r}, whose file "
             "normalises: set engine to paddle or auto, or l2_normalise to true."

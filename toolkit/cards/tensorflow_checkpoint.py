@@ -5,7 +5,7 @@ nothing in a file is ever run. What is needed is the name that TensorFlow's own 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,10 +31,12 @@ class Checkpoint(Protocol):
     Attributes:
         path: its file, or its prefix.
         variables: name -> type and shape.
+        files: all that it is made of.
     """
 
     path: Path
     variables: Mapping[str, Variable]
+    files: Sequence[Path]
 
     def arrays(self, names: Collection[str]) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
         """Yields names and arrays, each once, in the order in which they are stored.
@@ -66,7 +68,7 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
 
 class _Slices:
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.files = path, [path]
         with _naming(path):
             self._table = _mapped(path)
             if not is_table(self._table):
@@ -91,6 +93,7 @@ class _Bundle:
             name: entry.variable for name, entry in entries.items()
         }
         self._shards: dict[int, memoryview] = {}
+        self.files = [index, *map(self._shard_file, range(self._bundle.num_shards))]
 
     def arrays(self, names: Collection[str]) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
         with _naming(self.path):
@@ -99,14 +102,17 @@ class _Bundle:
 
     def _shard(self, number: int) -> memoryview:
         if number not in self._shards:
-            ending = f"data-{number:05d}-of-{self._bundle.num_shards:05d}"
-            file = self.path.with_name(f"{self.path.name}.{ending}")
+            file = self._shard_file(number)
             if not file.is_file():
                 raise WeightsError(
                     f"the shard {file.name} is not there, and belongs beside the index"
                 )
             self._shards[number] = _mapped(file)
         return self._shards[number]
+
+    def _shard_file(self, number: int) -> Path:
+        ending = f"data-{number:05d}-of-{self._bundle.num_shards:05d}"
+        return self.path.with_name(f"{self.path.name}.{ending}")
 
 
 def _latest(folder: Path) -> Path:

@@ -109,7 +109,8 @@ def _from_pickle(file: Path) -> FeatureTable:
         ) from error
     if not isinstance(state, dict):
         raise DatasetError(f"{file} holds a {type(state).__name__}, not a dict {{path: vector}}.")
-    return _joined(file, {_path(key): value for key, value in state.items()})
+    # An extraction has None where a picture could not be read.
+    return _joined(file, {_path(key): value for key, value in state.items() if value is not None})
 
 
 def _from_npz(file: Path) -> FeatureTable:

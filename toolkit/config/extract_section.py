@@ -3,13 +3,15 @@
 Names follow EasyVision's ``ev_predict_ext`` where it has one.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from toolkit.config.run_sections import EngineName
 from toolkit.config.section import OptionalPath, Section
 from toolkit.config.types import Fraction, PositiveFloat, PositiveInt
+from toolkit.errors import ConfigError, nearest
 
 InputFormat = Literal[
     "auto", "text", "annotations", "folder", "csv", "jsonl", "parquet", "sqlite", "webdataset"
@@ -38,13 +40,19 @@ class ExtractSection(Section):
         None, description="Handed to that class as model_config."
     )
     feature_name: str = Field(
-        "feature", min_length=1, description="Which layer; feature is the model's embedding."
+        "feature",
+        min_length=1,
+        description="Which layer: docs/endpoints.md; feature is the model's embedding.",
     )
     pool: Literal["none", "avg", "max", "gem"] = Field(
         "none", description="How a map of features becomes a list; none flattens it."
     )
-    weights: str = Field("auto", min_length=1, description="Of named layers: auto, random, a file.")
-    l2_normalise: bool = Field(True, description="Scale features to length 1.")
+    weights: str = Field(
+        "auto", min_length=1, description="Of named layers: auto, random (Global.seed), or a file."
+    )
+    l2_normalise: bool | None = Field(
+        None, description="Scale features to length 1; null does for the embedding alone."
+    )
     dtype: Literal["float32", "float16"] = Field("float32", description="Of the features.")
     engine: EngineName = Field(
         "auto", description="What runs the network; auto is the fastest that is installed."
@@ -137,3 +145,28 @@ class ExtractSection(Section):
         if value and info.data.get("only_failed"):
             raise ValueError("only_failed and incremental are both true; set one of them.")
         return value
+
+
+def extract_section(values: Mapping[str, Any], *, call: str) -> ExtractSection:
+    """Makes the section of some values.
+
+    Args:
+        values: by key.
+        call: where they were given, for the errors.
+
+    Raises:
+        ConfigError: a key is unknown, or a value of the wrong type.
+    """
+    known = ExtractSection.model_fields
+    if unknown := [key for key in values if key not in known]:
+        raise ConfigError(
+            f"{call} has no option {unknown[0]!r}.{nearest(unknown[0], known)} "
+            f"Known: {', '.join(known)}."
+        )
+    try:
+        return ExtractSection(**values)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{call}: {one['loc'][0]}: {one['msg']}; received {one['input']!r}."
+            for one in error.errors()
+        ) from error

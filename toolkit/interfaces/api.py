@@ -7,12 +7,10 @@ Example:
     ...     result.save_to_json("features/")
 """
 
-import os
 from pathlib import Path
 from typing import Literal
 
-from toolkit.errors import ModelError
-from toolkit.fetch.options import FetchOptions
+from toolkit.build.model_place import find_model
 from toolkit.inference.directory import open_predictor
 from toolkit.inference.predictor import Predictor
 from toolkit.runtime import prepare_paddle
@@ -64,7 +62,7 @@ def create_model(  # noqa: PLR0913 - options that people pass by keyword
     """
     prepare_paddle()
     device, engine = device or "auto", engine or "auto"
-    directory, expected_name = _resolve(model_name, model_dir, engine=engine, device=device)
+    directory, expected_name = find_model(model_name, model_dir, engine=engine, device=device)
     return open_predictor(
         directory,
         model_name=expected_name,
@@ -75,59 +73,3 @@ def create_model(  # noqa: PLR0913 - options that people pass by keyword
         resize=resize,
         decode=decode,
     )
-
-
-def model_directory(model: str | Path | None, *, engine: str, device: str) -> Path:
-    """Returns the folder of a model, as `create_model` finds it.
-
-    Args:
-        model: name or folder; None is the model that ships with this package.
-        engine: what will run it.
-        device: where it will run.
-
-    Raises:
-        ToolkitError: see `create_model`.
-    """
-    return _resolve(model, None, engine=engine, device=device)[0]
-
-
-def _resolve(
-    model_name: str | Path | None, model_dir: str | Path | None, *, engine: str, device: str
-) -> tuple[Path, str | None]:
-    """Returns the folder of the model, and the name that it must have if one was given."""
-    for value in (model_name, model_dir):
-        if value is not None and not isinstance(value, (str, os.PathLike)):
-            raise TypeError(f"Expected a name or a folder, received {value!r}.")
-        if value == "":
-            raise ModelError("The name or folder of the model is empty. Leave it out, or give one.")
-    if model_dir is not None:
-        return _folder(model_dir), None if model_name is None else str(model_name)
-    if model_name is not None and (isinstance(model_name, os.PathLike) or _is_path(model_name)):
-        return _folder(model_name), None
-    # Whoever gives a folder needs neither the catalogue nor what downloads.
-    from toolkit.build.official import opened_model
-    from toolkit.cards.catalog import DEFAULT_MODEL, model_card
-
-    card = model_card(DEFAULT_MODEL if model_name is None else model_name)
-    options = FetchOptions.from_environment()
-    return opened_model(card, options, engine=engine, device=device), card.name
-
-
-def _folder(path: str | Path) -> Path:
-    """Returns the folder of a model, unpacked where it is given as a tar archive."""
-    if Path(path).is_dir():
-        return Path(path)
-    from toolkit.inference.official import opened_folder
-
-    return opened_folder(Path(path), FetchOptions.from_environment())
-
-
-def _is_path(text: str) -> bool:
-    """Tells whether a text means a path; a known name does, whatever lies in the folder, not."""
-    if "/" in text or os.sep in text:
-        return True
-    from toolkit.archives import has_archive_name
-    from toolkit.cards.catalog import ALIASES, CARDS
-
-    known = text in CARDS or text in ALIASES
-    return not known and (Path(text).is_dir() or has_archive_name(Path(text)))

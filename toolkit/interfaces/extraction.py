@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import ConfigError, nearest
-from toolkit.interfaces.api import model_directory
+from toolkit.build.model_place import model_directory
 from toolkit.runtime import prepare_paddle
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ def extract(
     *,
     model: str | Path | None = None,
     device: str = "auto",
+    seed: int = 0,
     **options: Any,
 ) -> "ExtractReport":
     """Extracts the features of any list of pictures into a file.
@@ -35,6 +35,7 @@ def extract(
         model: what ``create_model`` takes: a name, or the folder of an exported model; None is the
             model that ships with this package. Not used with ``predictor``.
         device: ``auto | cpu | gpu | gpu:0``.
+        seed: of random weights, with ``weights="random"``.
         options: keys of the section Extract: docs/configuration.md.
 
     Returns:
@@ -44,28 +45,21 @@ def extract(
         ConfigError: an option is unknown or of the wrong type.
         ToolkitError: the model, the input, or the job of an earlier run cannot be used.
     """
-    from pydantic import ValidationError
-
-    from toolkit.config.extract_section import ExtractSection
+    from toolkit.build.extraction import model_to_open
+    from toolkit.build.model_to_open import ModelSource
+    from toolkit.cards.catalog import DEFAULT_MODEL
+    from toolkit.config.extract_section import extract_section
     from toolkit.tasks.extract import extract as run
 
     prepare_paddle()
-    known = ExtractSection.model_fields
-    if unknown := [name for name in options if name not in known]:
-        raise ConfigError(
-            f"extract has no option {unknown[0]!r}.{nearest(unknown[0], known)} "
-            f"Known: {', '.join(known)}."
-        )
     given = {**options, "input": str(input), "output": str(output)}
     # With a class of the user's, the model is what that class opens.
     given.setdefault("model_dir", None if model is None else str(model))
-    try:
-        section = ExtractSection(**given)
-    except ValidationError as error:
-        raise ConfigError(
-            f"extract: {one['loc'][0]}: {one['msg']}; received {one['input']!r}."
-            for one in error.errors()
-        ) from error
-    return run(
-        section, partial(model_directory, model, engine=section.engine, device=device), device
+    section = extract_section(given, call="extract")
+    source = ModelSource(
+        partial(model_directory, model, engine=section.engine, device=device),
+        DEFAULT_MODEL if model is None else model,
+        device,
+        seed,
     )
+    return run(section, model_to_open(section, source), device)

@@ -1,13 +1,13 @@
 """Mode extract: features of any list of pictures, in any number of processes."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from toolkit.build.exported import exported_model
-from toolkit.build.extraction import ModelToOpen, identity_of, model_to_open, open_in_worker
+from toolkit.build.extraction import identity_of, model_to_open, open_in_worker
 from toolkit.build.extraction_files import (
     build_addresses,
     build_reader,
@@ -17,6 +17,7 @@ from toolkit.build.extraction_files import (
     output_format,
     output_path,
 )
+from toolkit.build.model_to_open import ModelSource, ModelToOpen
 from toolkit.config.extract_section import ExtractSection
 from toolkit.config.schema import Config
 from toolkit.errors import ConfigError
@@ -46,20 +47,36 @@ def run(config: Config) -> ExtractReport:
         ToolkitError: the model, the input or the job of an earlier run cannot be used.
     """
     section = config.Extract
-    find = partial(exported_model, config, section.model_dir, engine=section.engine)
+    source = ModelSource(
+        partial(exported_model, config, section.model_dir, engine=section.engine),
+        _named(config),
+        config.Global.device,
+        config.Global.seed,
+    )
     if section.output is None:
         kind = output_format(section)
         file = Path(config.Global.output) / f"features.{_ENDING.get(kind, kind)}"
         section = section.model_copy(update={"output": str(file)})
-    return extract(section, find, config.Global.device)
+    return extract(section, model_to_open(section, source), config.Global.device)
 
 
-def extract(section: ExtractSection, find: Callable[[], Path], device: str) -> ExtractReport:
+def _named(config: Config) -> Config | str:
+    """What a layer's name belongs to: the trained model, another one's folder, or a card."""
+    match config.Extract.model_dir:
+        case "auto":
+            return config
+        case None:
+            return config.Global.model
+        case folder:
+            return folder
+
+
+def extract(section: ExtractSection, model: ModelToOpen, device: str) -> ExtractReport:
     """Extracts features.
 
     Args:
         section: what is wanted; with an output.
-        find: finds the exported model.
+        model: computes them.
         device: ``auto | cpu | gpu | gpu:0``.
 
     Raises:
@@ -69,7 +86,6 @@ def extract(section: ExtractSection, find: Callable[[], Path], device: str) -> E
         raise ConfigError("Extract.input is null; give a list, a folder, a table or tar shards.")
     refuse_in_worker()  # here already: it would wait for the lock of its parent for ever
     output = output_path(section)
-    model = model_to_open(section, find, device)
     tally = Tally()
     with locked(WorkFolder(output).path):
         job = _open_job(section, model, output)
