@@ -8,6 +8,7 @@ reads in batches of 16 with its defaults (all cores) and saves one array; extrac
 array with its ids through shards on the disk.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ AREA = "extract"
 BATCH = 16
 _PICTURES, _QUICK_PICTURES = 1200, 320
 _CALIBRATION_PICTURES = 64
+_PATH_CHARACTERS = 60
 _LOOP = """
 import sys
 import numpy as np
@@ -96,19 +98,28 @@ def details(options: Options, comparisons: Sequence[Comparison]) -> Details:
     """Says what the pictures are, and what a million of them would take at this rate."""
     rate = float(np.median(comparisons[0].ours))
     count = _QUICK_PICTURES if options.quick else _PICTURES
+    features = np.load(options.workspace / "extract" / "many.npy", mmap_mode="r")
+    dimension = features.shape[1]
+    # A line of text: the float64 of a float32 has some 20 characters, and a comma and a blank.
+    characters = len(json.dumps(features[0].tolist())) + _PATH_CHARACTERS
+    rows = []
+    for pictures in (1_000_000, 100_000_000):
+        hours = pictures / rate / 3600
+        sizes = [4 * dimension, 2 * dimension, characters]
+        rows.append([
+            f"{pictures:,}", f"{hours:,.1f}", f"{hours * cores_allowed():,.1f}",
+            *(f"{pictures * size / 1e9:,.1f}" for size in sizes),
+        ])  # fmt: skip
     return Details(
         parameters={"model": NAME, "pictures": str(SmallPictures(count))},
         tables=[
             Table(
-                "A million pictures at the measured rate of this machine",
-                ["images/s", "hours", "core hours"],
-                [[
-                    f"{rate:.1f}", f"{1e6 / rate / 3600:.1f}",
-                    f"{1e6 / rate / 3600 * cores_allowed():.1f}",
-                ]],
+                f"At {rate:.1f} images/s, features of {dimension} numbers; sizes in GB",
+                ["pictures", "hours here", "core hours", "float32", "float16", "text"],
+                rows,
             )
         ],
-    )  # fmt: skip
+    )
 
 
 def _listed(file: Path, paths: Sequence[Path]) -> Path:
