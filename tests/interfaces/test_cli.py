@@ -76,7 +76,11 @@ def test_a_wrong_command_line_is_exit_2(
 
 @pytest.mark.parametrize(
     ("flag", "expected"),
-    [([], ["a.b=1"]), (["--verify"], ["a.b=1", "Global.verify=true"])],
+    [
+        ([], ["a.b=1"]),
+        (["--verify"], ["a.b=1", "Global.verify=true"]),
+        (["--only-failed"], ["a.b=1", "Extract.only_failed=true"]),
+    ],
 )
 def test_verify_is_an_override(
     monkeypatch: pytest.MonkeyPatch, flag: list[str], expected: list[str]

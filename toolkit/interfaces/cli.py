@@ -15,7 +15,8 @@ from toolkit.registry import TASKS
 from toolkit.version import __version__
 
 BUG, INTERRUPTED = 3, 130
-_VERIFY = ["Global.verify=true"]
+# Switches that are short for a setting.
+_SWITCHES = {"verify": "Global.verify=true", "only_failed": "Extract.only_failed=true"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from toolkit.interfaces.run import run
 
     try:
-        report = run(options.config, options.override + (_VERIFY if options.verify else []))
+        switched = [text for name, text in _SWITCHES.items() if getattr(options, name)]
+        report = run(options.config, options.override + switched)
     except ToolkitError as error:
         _say(f"{type(error).__name__}: {error}")
         return error.exit_code
@@ -85,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
         "--verify",
         action="store_true",
         help="compare downloaded files with the sha256 of their first use (Global.verify=true)",
+    )
+    parser.add_argument(
+        "--only-failed",
+        action="store_true",
+        help="compute the failed rows of an extraction again (Extract.only_failed=true)",
     )
     parser.add_argument("--list-models", action=_ListModels, help="print the models and exit")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
