@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 TOOLS := .venv/.tools
+SLOW := .venv/.slow
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Tests share the cores; a network per core beats a network on all cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
@@ -26,7 +27,7 @@ check: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-all: check  ## also the slow tests
+test-all: check $(SLOW)  ## also the slow tests
 	$(PYTEST) -m "not gpu and not network"
 
 fix: $(TOOLS)  ## format, and mend what ruff can mend
@@ -53,8 +54,8 @@ docs: $(RUNTIME)  ## write the generated pages of docs/
 
 lock:  ## choose versions anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \
-	  --extra onnxruntime --extra openvino --extra kernels \
-	  --group dev --no-annotate --custom-compile-command "make lock" --output-file constraints.txt
+	  --extra onnxruntime --extra openvino --extra kernels --extra ray --extra object-store \
+	  --group dev --group slow --no-annotate --custom-compile-command "make lock" --output-file constraints.txt
 
 clean:  ## remove the environment and all outputs
 	rm -rf .venv output build dist *.egg-info
@@ -71,4 +72,9 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TOOLS): $(RUNTIME)
 	$(INSTALL) --group dev
+	touch $@
+
+# What only the slow tests use: a cluster and an object store on this machine.
+$(SLOW): $(TOOLS)
+	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --group slow --editable ".[ray,object-store]"
 	touch $@

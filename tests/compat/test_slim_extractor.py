@@ -31,7 +31,7 @@ def test_equals_tensorflow(layer):
     slim = open_slim("thin", GOLDEN / "thin_inception_v2.ckpt", layer=layer)
     with np.load(GOLDEN / "thin_inception_v2.npz") as golden:
         wanted = golden[layer]
-    vectors = slim(seeded_images(side=64))
+    vectors = slim.run(seeded_images(side=64))
     assert slim.dim == vectors.shape[1] == wanted.shape[1]
     assert np.abs(vectors - wanted).max() < 1e-5 * np.abs(wanted).max()
 

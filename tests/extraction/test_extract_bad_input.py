@@ -242,3 +242,19 @@ def test_a_damaged_shard_is_made_again(run_extract, listed, tmp_path, monkeypatc
     shard.write_bytes(bytes(data))
     assert run_extract(listed, "part.txt").computed == 8 + 5
     assert (tmp_path / "part.txt").read_bytes() == (tmp_path / "whole.txt").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "mapped", "remote"),
+    [
+        ("address", "a/b.jpg", False, False),
+        ("address", "https://x/b.jpg", False, True),
+        ("address", "oss://bucket/b.jpg", False, True),
+        ("address", "oss://bucket/b.jpg", True, False),
+        ("base64", "https://x", False, False),
+        ("bytes", b"https://x", False, False),
+    ],
+)
+def test_what_comes_over_the_network(kind, content, mapped, remote, tmp_path):
+    addresses = Addresses(oss_root=tmp_path if mapped else None)
+    assert addresses.is_remote(Record("x", kind, content)) is remote

@@ -125,9 +125,9 @@ def test_the_python_api(listed, tmp_path, model_dir):
         toolkit.extract(listed, tmp_path / "x.npy", num_workers=1)
     with pytest.raises(ConfigError, match=r"batch_size.*received 0"):
         toolkit.extract(listed, tmp_path / "x.npy", batch_size=0)
-    with pytest.raises(ConfigError, match=r"Extract.feature_name is 'resnet_v1_50/block4'"):
+    with pytest.raises(ConfigError, match=r"SmallResNet has no endpoint 'resnet_v1_50/block4'"):
         toolkit.extract(listed, tmp_path / "x.npy", feature_name="resnet_v1_50/block4")
-    with pytest.raises(ConfigError, match=r"Extract.pool is 'avg'.*leave both out"):
+    with pytest.raises(ConfigError, match=r"The endpoint feature has no places that pool=avg"):
         toolkit.extract(listed, tmp_path / "x.npy", pool="avg")
     with pytest.raises(ConfigError, match=r"engine is 'onnxruntime', whose file normalises"):
         toolkit.extract(listed, tmp_path / "x.npy", l2_normalise=False, engine="onnxruntime")

@@ -31,6 +31,7 @@ from toolkit.inference.preprocess import read_inference_config
 
 EMBEDDING = "feature"
 """The layer that every exported model has."""
+_READERS_OVER_NETWORK = 8
 
 
 def model_to_open(section: ExtractSection, source: ModelSource) -> ModelToOpen:
@@ -61,12 +62,23 @@ def normalises(section: ExtractSection) -> bool:
     return section.l2_normalise
 
 
-def open_in_worker(section: ExtractSection, model: ModelToOpen) -> "OpenInWorker":
-    """Returns what a worker calls to open the model."""
+def open_in_worker(
+    section: ExtractSection, model: ModelToOpen, *, over_network: bool
+) -> "OpenInWorker":
+    """Returns what a worker calls to open the model.
+
+    Args:
+        section: Extract.
+        model: what is opened.
+        over_network: whether pictures are waited for, and not only decoded.
+    """
+    readers = section.read_threads
+    if readers == "auto":
+        readers = _READERS_OVER_NETWORK if over_network else 1
     return OpenInWorker(
         model,
         batch_size=section.batch_size,
-        workers=section.read_threads,
+        workers=readers,
         queue_size=section.queue_size,
         normalise=normalises(section),
         shrink=section.decode == "fast",

@@ -88,7 +88,9 @@ class ExtractSection(Section):
     output_format: OutputFormat = Field(
         "auto", description="auto goes by the ending of Extract.output, and is text for any other."
     )
-    batch_size: PositiveInt = Field(16, description="Pictures a forward pass.")
+    batch_size: PositiveInt = Field(
+        4, description="Pictures a forward pass: a core has caches for the maps of a few."
+    )
     shard_size: PositiveInt = Field(
         256, description="Rows that are done as one; rounded up to whole batches."
     )
@@ -97,8 +99,10 @@ class ExtractSection(Section):
         description="Processes, or actors on a cluster; auto is the cores, or 1 on a GPU.",
     )
     predict_threads: PositiveInt = Field(1, description="Threads of the network in each worker.")
-    read_threads: PositiveInt = Field(
-        2, description="Threads of each worker that read and decode; more where reading is slow."
+    read_threads: PositiveInt | Literal["auto"] = Field(
+        "auto",
+        description="Threads of each worker that read and decode; auto is 1 for files of this "
+        "machine, 8 where the first picture comes over the network.",
     )
     queue_size: PositiveInt = Field(
         64, description="Pictures of each worker that may be ahead of the network."

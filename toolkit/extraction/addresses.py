@@ -75,6 +75,13 @@ class Addresses:
             return self._checked(_from_base64(record.content), record.name)
         return self._at(record.content)
 
+    def is_remote(self, record: Record) -> bool:
+        """Tells whether a picture comes over the network."""
+        found = _SCHEME.match(record.content) if isinstance(record.content, str) else None
+        if record.kind != "address" or found is None:
+            return False
+        return not (found[1].lower() == "oss" and self.oss_root is not None)
+
     def _at(self, address: str) -> bytes:
         found = _SCHEME.match(address)
         scheme = found[1].lower() if found else ""

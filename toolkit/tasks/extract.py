@@ -119,10 +119,14 @@ def _open_job(section: ExtractSection, model: ModelToOpen, output: Path) -> _Job
     check_rows(section, scan.count)
     identity = Identity(identity_of(section, model), scan.fingerprint, scan.count, shard_size)
     pieces = folder.open(scan, identity, resume=section.resume)
+    addresses = build_addresses(section)
+    first = next(reader.read(pieces[0]), None) if pieces else None
     order = WorkOrder(
         reader,
-        build_addresses(section),
-        open_in_worker(section, model),
+        addresses,
+        open_in_worker(
+            section, model, over_network=first is not None and addresses.is_remote(first)
+        ),
         folder,
         section.dtype,
         _earlier(section, output, writer, folder, identity),
