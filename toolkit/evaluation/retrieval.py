@@ -1,7 +1,8 @@
 """Embeddings of queries and gallery in, retrieval numbers out, in bounded memory."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from toolkit.index.exact import ranked_blocks
 from toolkit.index.fixed_point import WholeRows
 from toolkit.index.ranked_block import RankedBlock
 from toolkit.index.row_sets import RowSets
+from toolkit.inference.work_ahead import in_order, worker_threads
 from toolkit.metrics.bootstrap import bootstrap_intervals
 from toolkit.metrics.retrieval import (
     QueryScores,
@@ -91,7 +93,7 @@ def evaluate_retrieval(
     ks = sorted({*recall_k, *precision_k})
     relevant = RowSets.from_equal(query.labels, gallery.labels)
     tally = _Tally(ks)
-    for block in ranked_blocks(
+    blocks = ranked_blocks(
         WholeRows.of_directions(query.vectors, "query"),
         WholeRows.of_directions(gallery.vectors, "gallery"),
         relevant=relevant,
@@ -99,7 +101,8 @@ def evaluate_retrieval(
         k=NUM_NEIGHBOURS,
         edges=_EDGES,
         budget=budget,
-    ):
+    )
+    for block in _one_ahead(blocks):
         tally.add(block)
     scores = concatenate(tally.scores)
     if not scores.matched.any():
@@ -121,6 +124,16 @@ def evaluate_retrieval(
         histogram=tally.histogram(),
         num_removed=len(query) * len(gallery) - tally.num_ranked,
     )
+
+
+def _one_ahead(blocks: Iterator[RankedBlock]) -> Iterator[RankedBlock]:
+    """Yields blocks; the next one is ranked while one is scored, which takes a core for itself."""
+    with worker_threads(1, wait=True) as pool:
+        ranked = in_order(repeat(blocks), lambda one: pool.submit(next, one, None).result, ahead=1)
+        for block in ranked:
+            if block is None:
+                return
+            yield block
 
 
 @dataclass
