@@ -18,6 +18,7 @@ Nothing here is asserted by a test: another machine gives other figures.
     make bench            all areas, under 30 minutes
     make bench-quick      the same with less work, 5 minutes
     make bench-inference  one area; likewise -precision, -training, -frozen, -evaluation, -check
+                          and -extract
     make docs             this page from benchmarks/results.json
 """
 _TITLES = {
@@ -27,6 +28,7 @@ _TITLES = {
     "frozen": "Training a new head on a frozen backbone",
     "evaluation": "Evaluation at scale",
     "check": "Checking a dataset",
+    "extract": "Features of a long list",
 }
 _NOT_MEASURED = "Nothing has been measured yet: run `make bench`."
 
