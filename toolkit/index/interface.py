@@ -1,5 +1,6 @@
 """What every index of vectors can do, whether a folder on this machine or a server behind it."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -47,6 +48,11 @@ class Entry:
     id: str
     record: Record
     vector: NDArray[Any]
+
+    @classmethod
+    def read(cls, id: str, text: str, vector: NDArray[Any]) -> "Entry":  # noqa: A002 - the field
+        """Returns the entry whose record is given as JSON."""
+        return cls(id, json.loads(text), vector)
 
 
 @dataclass(frozen=True, slots=True)

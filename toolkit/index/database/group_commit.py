@@ -38,6 +38,7 @@ Change = Callable[[RecordStore], Written]
 @dataclass(frozen=True)
 class _Order:
     change: Change
+    store: RecordStore
     done: "Future[Written]" = field(default_factory=Future)
 
 
@@ -45,13 +46,13 @@ class GroupCommit:
     """A thread that writes what others hand in.
 
     Args:
-        store: written by this thread alone.
+        store: returns the store to write to, which is written by this thread alone.
         commit: runs a block that writes and commits, and makes what it returns findable.
     """
 
     def __init__(
         self,
-        store: RecordStore,
+        store: Callable[[], RecordStore],
         commit: Callable[[Callable[[], Sequence[Written]]], None],
     ) -> None:
         self._store, self._commit = store, commit
@@ -60,13 +61,17 @@ class GroupCommit:
         self._thread = Thread(target=self._run, name="index-commits", daemon=True)
         self._thread.start()
 
-    def write(self, change: Change) -> Written:
+    def write(self, change: Change, store: RecordStore) -> Written:
         """Returns when the change is durable and findable.
+
+        Args:
+            change: what is written.
+            store: that it was made for.
 
         Raises:
             ToolkitError: the change cannot be made; nothing of it was.
         """
-        order = _Order(change)
+        order = _Order(change, store)
         with self._closing:
             if self._closed:
                 raise VectorIndexError("This index is closed; open it again to write.")
@@ -95,9 +100,10 @@ class GroupCommit:
         outcomes: dict[int, Written | BaseException] = {}
 
         def write() -> Sequence[Written]:
-            with self._store.transaction():
+            store = self._store()
+            with store.transaction():
                 for number, order in enumerate(orders):
-                    outcomes[number] = self._made(order.change)
+                    outcomes[number] = _made(order, store)
             return [outcome for outcome in outcomes.values() if isinstance(outcome, Written)]
 
         if not orders:
@@ -113,13 +119,19 @@ class GroupCommit:
         for number, order in enumerate(orders):
             _tell(order, outcomes[number])
 
-    def _made(self, change: Change) -> Written | BaseException:
-        """Makes one change; one that cannot be made leaves the others as they are."""
-        try:
-            with self._store.savepoint():
-                return change(self._store)
-        except ToolkitError as error:
-            return error
+
+def _made(order: _Order, store: RecordStore) -> Written | BaseException:
+    """Makes one change; one that cannot be made leaves the others as they are."""
+    if order.store is not store:
+        return VectorIndexError(
+            "The index serves vectors of another model since this write was handed in. Compute its "
+            "vectors with that model and write again."
+        )
+    try:
+        with store.savepoint():
+            return order.change(store)
+    except ToolkitError as error:
+        return error
 
 
 def _tell(order: _Order, outcome: Written | BaseException) -> None:

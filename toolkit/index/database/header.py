@@ -20,14 +20,14 @@ class Snapshot:
     """A structure on disk.
 
     Attributes:
-        file: name in the folder.
+        folder: its name in the folder of the index.
         sequence: the highest row that it was made of.
-        crc32c: of its bytes, in hex.
+        checksums: CRC-32C of each of its files, in hex.
     """
 
-    file: str
+    folder: str
     sequence: int
-    crc32c: str
+    checksums: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Generation:
         fingerprint: of the model and its preprocessing; may be empty.
         records: name of the file of records and vectors.
         kind: of the structure that is wanted.
-        parameters: of that structure.
+        options: of that structure.
         snapshot: the structure as it was last written; None where it is made of the records.
         measured: what its search was measured to find, such as ``{"recall@10": 0.98}``.
         plan: why it is of this kind, in words.
@@ -53,7 +53,7 @@ class Generation:
     fingerprint: str
     records: str
     kind: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, int] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
     plan: str = ""

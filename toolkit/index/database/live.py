@@ -1,6 +1,6 @@
 """A store, a structure over it, and which row stands where: what searches run on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,6 @@ from toolkit.index.similarity import Similarity
 # Up to so many records, or to this share of them, a filter is answered by comparing all it keeps:
 # walking past what it leaves out would take longer, or find less.
 _NARROW_ROWS, _NARROW_SHARE = 4096, 0.02
-# Codes tell the near ones roughly: so many times k candidates are compared with their vectors.
-_CANDIDATES = 8
 
 
 class Live:
@@ -42,14 +40,16 @@ class Live:
         """Says which rows the vectors that the structure came with are."""
         self.rows.append(rows)
 
-    def catch_up(self) -> None:
+    def catch_up(self, advance: Callable[[int], None] = lambda _: None) -> None:
         """Takes over what the store holds and the structure does not, and the other way round."""
         new = self.store.rows(self.rows.last)
         if self.rows.size:
             there = self.store.rows()
             self._remove(np.setdiff1d(self.rows.rows, there, assume_unique=True))
         for start in range(0, len(new), ROWS_AT_ONCE):
-            self._append(*self.store.vectors(new[start : start + ROWS_AT_ONCE]))
+            rows, vectors = self.store.vectors(new[start : start + ROWS_AT_ONCE])
+            self._append(rows, vectors)
+            advance(len(rows))
 
     def publish(self, written: Written) -> None:
         """Makes a change findable."""
@@ -94,7 +94,7 @@ class Live:
         elif self.structure.exact_scores:
             found = self.structure.search(queries, k, selection)
         else:
-            candidates = min(k * _CANDIDATES, count)
+            candidates = min(k * self.structure.candidates, count)
             _, positions = self.structure.search(queries, candidates, selection)
             found = self._compared(queries, positions, k)
         closeness, positions = found

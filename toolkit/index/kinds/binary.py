@@ -1,6 +1,5 @@
 """Exact search over packed bits."""
 
-from pathlib import Path
 from typing import Any
 
 import faiss
@@ -21,6 +20,7 @@ class FlatBits:
     """
 
     exact_scores = True
+    candidates = 1
 
     def __init__(self, similarity: Similarity) -> None:
         self._similarity = similarity
@@ -65,7 +65,3 @@ class FlatBits:
             self.size * width,
         )
         return flat.reshape(self.size, width)
-
-    def write(self, file: Path) -> None:
-        """Writes the structure as FAISS does."""
-        faiss.write_index_binary(self.index, str(file))

@@ -1,6 +1,5 @@
 """Exact search over all vectors."""
 
-from pathlib import Path
 from typing import Any
 
 import faiss
@@ -21,6 +20,7 @@ class Flat:
     """
 
     exact_scores = True
+    candidates = 1
 
     def __init__(self, similarity: Similarity) -> None:
         self._similarity = similarity
@@ -72,10 +72,6 @@ class Flat:
         """Returns vectors [n, w] from memory."""
         taken: NDArray[np.float32] = self._held()[positions]
         return taken
-
-    def write(self, file: Path) -> None:
-        """Writes the structure as FAISS does."""
-        faiss.write_index(self.index, str(file))
 
     def _held(self) -> NDArray[np.float32]:
         count = self.size * self._similarity.dimension

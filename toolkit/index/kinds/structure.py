@@ -1,7 +1,6 @@
 """What every kind of structure does: positions in, positions out."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +26,11 @@ class Structure(Protocol):
         """Whether closeness is that of the vectors themselves, not of their codes."""
         ...
 
+    @property
+    def candidates(self) -> int:
+        """So many times k are asked for and compared with their vectors; 1 for exact scores."""
+        ...
+
     def add(self, vectors: NDArray[Any]) -> None:
         """Adds prepared vectors [n, w] behind the others."""
         ...
@@ -49,10 +53,6 @@ class Structure(Protocol):
 
     def vectors(self, positions: NDArray[np.int64]) -> NDArray[Any] | None:
         """Returns vectors [n, w] from memory; None where only their codes are there."""
-        ...
-
-    def write(self, file: Path) -> None:
-        """Writes the structure."""
         ...
 
 
