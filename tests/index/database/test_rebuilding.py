@@ -141,3 +141,27 @@ def test_files_of_generations_that_are_gone_are_removed(filled, tmp_path):
     open_index(folder).close()
     assert not list(folder.glob("*9-9"))
     assert [path.name for path in folder.glob("records-*.sqlite")] == ["records-1.sqlite"]
+
+
+def test_who_only_reads_follows_who_writes(filled, tmp_path):
+    with open_index(tmp_path / "index", read_only=True) as reader:
+        vector = make_vectors("cosine", 1, DIMENSION, seed=5)
+        filled.upsert(["1", "more"], np.concatenate([vector, vector]), [{"n": 1}, {"n": 2}])
+        filled.remove(["2"])
+        assert [hit.id for hit in reader.search(vector, 2)[0]] == ["1", "more"]
+        assert reader.count() == N
+        assert reader.get(["2"]) == [None]
+        filled.rebuild("sq8")
+        assert reader.search(vector, 2) == filled.search(vector, 2)
+        assert reader.facts.kind == "sq8"
+        filled.reembed(_new_vectors, dimension=8, fingerprint="two")
+        query = np.random.default_rng(2).normal(size=(1, 8))
+        assert reader.search(query, 1)[0][0].id == "more"
+        for write in (
+            lambda: reader.remove(["1"]),
+            lambda: reader.rebuild("hnsw"),
+            reader.roll_back,
+            reader.save,
+        ):
+            with pytest.raises(VectorIndexError, match="read-only"):
+                write()

@@ -43,6 +43,7 @@ class Current:
         self._failure: BaseException | None = None
         self._stores: dict[str, RecordStore] = {}
         self.live = self.opened(self.header.live)
+        self._version = self.live.store.version()
 
     def store_of(self, generation: Generation, *, new: bool = False) -> RecordStore:
         """Returns the open store of a generation.
@@ -115,9 +116,27 @@ class Current:
         The header on the disk is replaced first: a process that dies here opens one or the other.
         """
         write_header(self.folder, header)
+        self.live.store.mark(header.live.number)
         with self.lock.alone():
             self.header, self.live = header, live
         self.tidy()
+
+    def follow(self) -> None:
+        """Takes over what another process wrote since the last time."""
+        with self.publishing:
+            version = self.live.store.version()
+            if version == self._version:
+                return
+            header = read_header(self.folder)
+            if header.live.number != self.header.live.number:
+                self.header, live = header, self.opened(header.live)
+                with self.lock.alone():
+                    self.live = live
+                version = live.store.version()
+            else:
+                with self.lock.alone():
+                    self.live.catch_up()
+            self._version = version
 
     def describe(self, generation: Generation) -> None:
         """Replaces the facts of the live generation; the caller holds `publishing`."""

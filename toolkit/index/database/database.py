@@ -46,14 +46,17 @@ class Database:
 
     Args:
         folder: holds an index.
-        lock: the open lock file that keeps other writers out.
+        lock: the open lock file that keeps other writers out; None to read only, and to follow what
+            the process that writes does.
     """
 
-    def __init__(self, folder: Path, lock: BinaryIO) -> None:
+    def __init__(self, folder: Path, lock: BinaryIO | None) -> None:
         self.folder, self._lock_file = folder, lock
         self._current = Current(folder)
-        self._current.tidy()
-        self._commits = GroupCommit(lambda: self._current.live.store, self._current.commit)
+        self._commits: GroupCommit | None = None
+        if lock is not None:
+            self._current.tidy()
+            self._commits = GroupCommit(lambda: self._current.live.store, self._current.commit)
         self._rebuilding = Lock()
 
     @property
@@ -94,14 +97,26 @@ class Database:
     def _write(self, make: Callable[[Similarity], Change]) -> Written:
         self._current.check_usable()
         live = self._current.live
-        return self._commits.write(make(live.similarity), live.store)
+        return self._writer().write(make(live.similarity), live.store)
+
+    def _writer(self) -> GroupCommit:
+        if self._commits is None:
+            raise VectorIndexError(f"{self.folder} is open read-only; open it for writing.")
+        return self._commits
+
+    def _serving(self) -> Current:
+        """Returns what is served now, with what another process wrote."""
+        self._current.check_usable()
+        if self._commits is None:
+            self._current.follow()
+        return self._current
 
     # Reading.
 
     def get(self, ids: Sequence[str]) -> list[Entry | None]:
         """Returns the record of each id; None for one that is not there."""
         check_ids(ids)
-        store = self._current.live.store
+        store = self._serving().live.store
         stored = store.stored_ids(ids)
         rows, vectors = store.vectors(np.array(sorted(row for row, *_ in stored)))
         at = {int(row): number for number, row in enumerate(rows)}
@@ -123,13 +138,13 @@ class Database:
         Raises:
             VectorIndexError: the queries do not fit, k is below 1, or the filter is malformed.
         """
-        self._current.check_usable()
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise VectorIndexError(f"k is {k!r}; it must be a whole number of at least 1.")
         # A record may go between the search and the reading of it; while nobody commits, none does.
-        for waiting in (nullcontext(), self._current.publishing):
-            with waiting, self._current.lock.shared():
-                live = self._current.live
+        current = self._serving()
+        for waiting in (nullcontext(), current.publishing):
+            with waiting, current.lock.shared():
+                live = current.live
                 ready = live.similarity.prepare(queries, "query")
                 closeness, rows = live.nearest(ready, k, where)
                 wanted = unique_rows(rows)
@@ -141,14 +156,15 @@ class Database:
 
     def count(self, where: Filter | None = None) -> int:
         """Returns how many records there are, or how many a filter keeps."""
-        with self._current.lock.shared():
-            live = self._current.live
+        current = self._serving()
+        with current.lock.shared():
+            live = current.live
             return live.kept(where) if where else live.rows.count
 
     def entries(self, where: Filter | None = None) -> Iterator[Entry]:
         """Yields every record that a filter keeps, in the order of writing."""
         to_sql(where or {})
-        store = self._current.live.store
+        store = self._serving().live.store
         wanted = store.rows(where=where)
         for start in range(0, len(wanted), _ENTRIES_AT_ONCE):
             some = wanted[start : start + _ENTRIES_AT_ONCE]
@@ -187,6 +203,7 @@ class Database:
             VectorIndexError: there is no such kind for these vectors.
         """
         check_kind(kind, self._current.live.similarity, options)
+        self._writer()
         wanted, floor = Wanted(kind, options or {}, recall), Floor(min_recall, plan)
         with self._rebuilding:
             rebuild(self._current, wanted, floor, np.random.default_rng(seed), advance)
@@ -209,6 +226,7 @@ class Database:
             seed: of the sample that the structure learns from.
             advance: is told how many more records are done.
         """
+        self._writer()
         before = self._current.header.live
         model = replace(before, dimension=dimension, fingerprint=fingerprint)
         Similarity.named(model.metric, dimension)
@@ -224,6 +242,7 @@ class Database:
         Raises:
             VectorIndexError: there is nothing before, or something would be lost.
         """
+        self._writer()
         with self._rebuilding:
             roll_back(self._current, discard=discard)
 
@@ -231,6 +250,7 @@ class Database:
 
     def save(self) -> None:
         """Writes the structure as it is now, and brings the log into the file of records."""
+        self._writer()
         with self._rebuilding, self._current.publishing:
             current, live = self._current, self._current.live
             generation = current.header.live
@@ -242,9 +262,11 @@ class Database:
 
     def close(self) -> None:
         """Waits for writes under way, and lets other processes write."""
-        self._commits.close()
+        if self._commits is not None:
+            self._commits.close()
         self._current.close()
-        self._lock_file.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
 
     def __enter__(self) -> "Database":
         return self

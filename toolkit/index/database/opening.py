@@ -56,14 +56,16 @@ def open_index(
     fingerprint: str | None = None,
     dimension: int | None = None,
     metric: str | None = None,
+    read_only: bool = False,
 ) -> Database:
-    """Opens the index of a folder for reading and writing.
+    """Opens the index of a folder.
 
     Args:
         folder: holds an index.
         fingerprint: of the model whose vectors will be written and searched; None: not known.
         dimension: that is expected; None for any.
         metric: that is expected; None for any.
+        read_only: search only, beside a process that writes; its writes are found too.
 
     Raises:
         VectorIndexError: the folder holds no index, one that another process writes, or one that is
@@ -72,6 +74,8 @@ def open_index(
     folder = Path(folder)
     header = read_header(folder)
     check_expected(folder, header.live, fingerprint, dimension, metric)
+    if read_only:
+        return Database(folder, None)
     lock = _locked(folder)
     try:
         return Database(folder, lock)
@@ -114,6 +118,6 @@ def _locked(folder: Path) -> BinaryIO:
     if lock is None:
         raise VectorIndexError(
             f"{folder} is open for writing in another process, and an index has one writer. Stop "
-            "that process or send it the writes; to search only, open the index read-only."
+            "that process or send it the writes; to search only, open it with read_only=True."
         )
     return lock

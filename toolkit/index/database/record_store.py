@@ -156,6 +156,16 @@ class RecordStore:
         with _said(self.file):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def mark(self, number: int) -> None:
+        """Lets who only reads know that another generation serves."""
+        with _said(self.file):
+            self._writer.execute(f"PRAGMA user_version={number}")
+
+    def version(self) -> int:
+        """Returns a number that is another one after every write of another process."""
+        with _said(self.file):
+            return int(self._writer.execute("PRAGMA data_version").fetchone()[0])
+
     # Reading: from any thread, what was last committed.
 
     @contextmanager
