@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from toolkit.index.interface import Closeness, Positions
 from toolkit.index.kinds.scan import best_of
-from toolkit.index.kinds.selection import Selection
+from toolkit.index.kinds.selection import Selection, restricted_to
 from toolkit.index.similarity import Similarity
 
 
@@ -24,7 +24,7 @@ class FlatBits:
 
     def __init__(self, similarity: Similarity) -> None:
         self._similarity = similarity
-        self.index = faiss.IndexBinaryFlat(similarity.dimension)
+        self.index: Any = faiss.IndexBinaryFlat(similarity.dimension)
 
     @property
     def size(self) -> int:
@@ -43,9 +43,7 @@ class FlatBits:
         self, queries: NDArray[Any], k: int, selection: Selection | None
     ) -> tuple[Closeness, Positions]:
         """Finds the k nearest of the selection, or of all."""
-        parameters = None
-        if selection is not None:
-            parameters = faiss.SearchParameters(sel=selection.selector())  # type: ignore[call-arg]
+        parameters = None if selection is None else restricted_to(selection)
         different, positions = self.index.search(queries, k, params=parameters)
         closeness = np.where(positions < 0, -np.inf, -different.astype(np.float32))
         return best_of(closeness.astype(np.float32), positions, k)
@@ -61,7 +59,7 @@ class FlatBits:
     def _held(self) -> NDArray[np.uint8]:
         width = self._similarity.width
         flat: NDArray[np.uint8] = faiss.rev_swig_ptr(
-            self.index.xb.data(),  # type: ignore[attr-defined]
+            self.index.xb.data(),
             self.size * width,
         )
         return flat.reshape(self.size, width)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.index.interface import Closeness, Positions
-from toolkit.index.kinds.approximate import Approximate, faiss_metric, selector
+from toolkit.index.kinds.approximate import Approximate, faiss_metric
 from toolkit.index.kinds.binary import FlatBits
-from toolkit.index.kinds.selection import Selection
+from toolkit.index.kinds.selection import Selection, restricted_to
 from toolkit.index.similarity import Similarity
 
 
@@ -35,7 +35,7 @@ class Sq8(Approximate):
     def parameters(self, effort: int, selection: Selection | None) -> Any:
         """Returns what FAISS is told for one search."""
         del effort
-        return None if selection is None else faiss.SearchParameters(sel=selector(selection))
+        return None if selection is None else restricted_to(selection)
 
 
 class SignBits(Approximate):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from toolkit.index.interface import Closeness, Positions
 from toolkit.index.kinds.approximate import Approximate, faiss_metric, selector
 from toolkit.index.kinds.scan import best_of
-from toolkit.index.kinds.selection import Selection
+from toolkit.index.kinds.selection import Selection, restricted_to
 from toolkit.index.similarity import Similarity
 
 _LINKS, _CONSTRUCTION = 32, 128
@@ -38,6 +38,7 @@ class Hnsw(Approximate):
         """
         del sample
         links = options.get("links", _LINKS)
+        index: Any
         if similarity.is_binary:
             index = faiss.IndexBinaryHNSW(similarity.dimension, links)
         else:
@@ -56,27 +57,27 @@ class Hnsw(Approximate):
             self.index.hnsw.efSearch = self.effort
             different, positions = self.index.search(queries, k)
         else:
-            bits = faiss.downcast_IndexBinary(self.index.storage)
-            different, positions = bits.search(
-                queries, k, params=faiss.SearchParameters(sel=selection.selector())
-            )
+            bits: Any = faiss.downcast_IndexBinary(self.index.storage)
+            different, positions = bits.search(queries, k, params=restricted_to(selection))
         closeness = np.where(positions < 0, -np.inf, -different.astype(np.float32))
         return best_of(closeness.astype(np.float32), positions, k)
 
     def parameters(self, effort: int, selection: Selection | None) -> Any:
         """Returns what FAISS is told for one search."""
-        return faiss.SearchParametersHNSW(sel=selector(selection), efSearch=effort)
+        # The package's stubs lack it.
+        make: Any = faiss.SearchParametersHNSW  # type: ignore[attr-defined]
+        return make(sel=selector(selection), efSearch=effort)
 
     def vectors(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Returns vectors [n, w] from memory."""
         width = self.similarity.width
         if not self.size:
             return np.empty((0, width), self.similarity.dtype)
+        storage: Any = self.index.storage
         if self.similarity.is_binary:
-            held = faiss.downcast_IndexBinary(self.index.storage).xb.data()
+            held = faiss.downcast_IndexBinary(storage).xb.data()  # type: ignore[attr-defined]
         else:
-            held = faiss.downcast_index(self.index.storage).get_xb()
-        taken: NDArray[Any] = faiss.rev_swig_ptr(held, self.size * width).reshape(-1, width)[
-            positions
-        ]
+            held = faiss.downcast_index(storage).get_xb()  # type: ignore[attr-defined]
+        flat: NDArray[Any] = faiss.rev_swig_ptr(held, self.size * width)
+        taken: NDArray[Any] = flat.reshape(-1, width)[positions]
         return taken

@@ -61,7 +61,8 @@ class Ivf(Approximate):
 
     def parameters(self, effort: int, selection: Selection | None) -> Any:
         """Returns what FAISS is told for one search."""
-        return faiss.SearchParametersIVF(sel=selector(selection), nprobe=effort)
+        make: Any = faiss.SearchParametersIVF  # the package's stubs lack its arguments
+        return make(sel=selector(selection), nprobe=effort)
 
 
 class IvfPq(Ivf):

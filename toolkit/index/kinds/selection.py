@@ -1,6 +1,7 @@
 """A set of positions as packed bits, in the form that FAISS takes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
@@ -41,3 +42,9 @@ class Selection:
     def selector(self) -> "faiss.IDSelectorBitmap":
         """Returns the set as FAISS takes it; it refers to `bits`, so keep this object."""
         return faiss.IDSelectorBitmap(self.size, faiss.swig_ptr(self.bits))
+
+
+def restricted_to(selection: Selection) -> Any:
+    """Returns what tells FAISS to find these positions only."""
+    make: Any = faiss.SearchParameters  # the package's stubs lack its arguments
+    return make(sel=selection.selector())
