@@ -25,7 +25,7 @@ def adding(
         RecordExistsError: an id is twice in `ids`.
         VectorIndexError: ids, vectors or records cannot be kept.
     """
-    ready, texts = _checked(similarity, ids, vectors, records)
+    ready, texts = checked_records(similarity, ids, vectors, records)
     twice = [key for key, times in Counter(ids).items() if times > 1]
     if twice:
         raise RecordExistsError(f"The id {twice[0]!r} is given twice; ids are unique.")
@@ -51,7 +51,7 @@ def replacing(
     Raises:
         VectorIndexError: ids, vectors or records cannot be kept.
     """
-    ready, texts = _checked(similarity, ids, vectors, records)
+    ready, texts = checked_records(similarity, ids, vectors, records)
     last = sorted({key: number for number, key in enumerate(ids)}.values())
     ids, texts = [ids[number] for number in last], [texts[number] for number in last]
     ready = ready[last]
@@ -103,9 +103,17 @@ def check_ids(ids: Sequence[str]) -> None:
             )
 
 
-def _checked(
+def checked_records(
     similarity: Similarity, ids: Sequence[str], vectors: Any, records: Sequence[Record] | None
 ) -> tuple[NDArray[Any], list[str]]:
+    """Checks what is to be written.
+
+    Returns:
+        The vectors as they are kept, and each record as JSON.
+
+    Raises:
+        VectorIndexError: ids, vectors or records cannot be kept.
+    """
     check_ids(ids)
     ready = similarity.prepare(vectors, "added")
     given = [{}] * len(ids) if records is None else records

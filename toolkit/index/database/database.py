@@ -72,6 +72,11 @@ class Database:
             generation.measured.get("recall@10"),
         )
 
+    @property
+    def options(self) -> Mapping[str, int]:
+        """The options of the structure, those that were tuned among them."""
+        return dict(self._current.header.live.options)
+
     # Writing.
 
     def add(

@@ -16,8 +16,10 @@ from toolkit.index.kinds.binary import FlatBits
 from toolkit.index.kinds.selection import Selection
 from toolkit.index.similarity import Similarity
 
-# FAISS warns below this many training vectors a list; above, the centres gain nothing.
-LEAST_A_LIST, MOST_A_LIST = 39, 256
+# FAISS warns below the first number of training vectors a list; above the second little is gained.
+LEAST_A_LIST, MOST_A_LIST = 39, 100
+# More rounds of k-means move the centres hardly any more.
+_ROUNDS = 10
 _NUMBERS_A_BYTE = 8
 
 
@@ -43,6 +45,7 @@ class Ivf(Approximate):
         lists = min(options.get("lists", lists_for(len(sample))), len(sample))
         index = cls._make(similarity, lists, options)
         index.cp.min_points_per_centroid = 1
+        index.cp.niter = _ROUNDS
         index.train(sample)
         return cls(similarity, index, effort=max(lists // 16, 1))
 
