@@ -18,7 +18,7 @@ Nothing here is asserted by a test: another machine gives other figures.
     make bench            all areas, under 30 minutes
     make bench-quick      the same with less work, 5 minutes
     make bench-inference  one area; likewise -precision, -training, -frozen, -evaluation, -check
-                          and -extract
+                          -extract and -index
     make docs             this page from benchmarks/results.json
 """
 _TITLES = {
@@ -29,6 +29,7 @@ _TITLES = {
     "evaluation": "Evaluation at scale",
     "check": "Checking a dataset",
     "extract": "Features of a long list",
+    "index": "Searching an index",
 }
 _NOT_MEASURED = "Nothing has been measured yet: run `make bench`."
 

@@ -7,6 +7,8 @@ ToolkitError                  the user's input was wrong                        
 │   └── RecordError           a file of packed pictures that is damaged or does not fit
 ├── WeightsError              a weight or state file: missing, hostile, unfitting
 ├── StorageError             a folder that cannot be written to, a disk that is full
+├── VectorIndexError          an index that is missing, in use, of another model, or misused
+│   └── RecordExistsError     an id that is added and is there already
 ├── FetchError                an address that cannot be reached, or gave wrong bytes
 ├── ArchiveError              a tar archive that is damaged, or leads outside of its folder
 ├── ExtractionError           an extraction of other settings, or workers that keep dying
@@ -16,7 +18,8 @@ ToolkitError                  the user's input was wrong                        
 └── GateError                 the input was fine, the result is not good enough   exit code 1
     ├── CheckFailedError      the dataset did not pass its check
     ├── DivergedError         the loss is no longer a number
-    └── RecallDropError       an export in fewer bits finds too little; a ModelError too
+    ├── RecallDropError       an export in fewer bits finds too little; a ModelError too
+    └── RecallTooLowError     an index finds fewer true neighbours than was asked for
 
 A message says what happened with which value, what was expected, and what to do. Anything that
 is not a ToolkitError is a bug of ours: exit code 3, with a traceback.
@@ -60,6 +63,14 @@ class WeightsError(ToolkitError):
 
 class StorageError(ToolkitError):
     """A folder cannot be written to, or the disk is full."""
+
+
+class VectorIndexError(ToolkitError):
+    """An index of vectors is missing, in use, of another model or format, or asked for nonsense."""
+
+
+class RecordExistsError(VectorIndexError):
+    """A record is added under an id that is taken."""
 
 
 class FetchError(ToolkitError):
@@ -112,6 +123,10 @@ class RecallDropError(GateError, ModelError):
     """An export in fewer bits loses more recall than was allowed."""
 
 
+class RecallTooLowError(GateError, VectorIndexError):
+    """An index finds fewer of the true neighbours than Index.min_recall asks for."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the known name closest to `name`, or an empty string."""
     by_lower = {candidate.lower(): candidate for candidate in known}
@@ -132,6 +147,7 @@ _EXTRA_OF = {
     "paddle2onnx": "onnxruntime",
     "ppcls": "paddleclas",
     "pyarrow": "parquet",
+    "pymilvus": "milvus",
     "ray": "ray",
     "s3fs": "object-store",
     "threadpoolctl": "kernels",

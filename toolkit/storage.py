@@ -70,6 +70,17 @@ def recover_directory(path: Path | str) -> bool:
     return True
 
 
+def sync_folder(path: Path | str) -> None:
+    """Brings the names in a folder to the disk: a renamed file is there after a power cut too."""
+    if os.name == "nt":  # Windows opens no folders, and keeps names with the files
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Writes UTF-8 text atomically, with the line ends that `text` has."""
     write_bytes(path, text.encode("utf-8"))

@@ -45,7 +45,7 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_is_no_lock(
     monkeypatch.setattr(lock, "_POLL_SECONDS", 0.0)
     with locked(tmp_path / "file"):
         assert (tmp_path / ".file.lock").is_file()
-        assert lock._try(tmp_path / ".file.lock") is None
+        assert lock.try_lock(tmp_path / ".file.lock") is None
 
 
 def test_a_failure_gives_the_lock_back(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ nothing unknown is accepted.
 from pydantic import Field, ValidationInfo, field_validator
 
 from toolkit.config.extract_section import ExtractSection
+from toolkit.config.index_section import IndexSection, SearchSection
 from toolkit.config.pack_section import PackSection
 from toolkit.config.parts import Part
 from toolkit.config.recipe_sections import (
@@ -38,6 +39,8 @@ class Config(Section):
     Predict: PredictSection = Field(default_factory=PredictSection)
     Extract: ExtractSection = Field(default_factory=ExtractSection)
     Pack: PackSection = Field(default_factory=PackSection)
+    Index: IndexSection = Field(default_factory=IndexSection)
+    Search: SearchSection = Field(default_factory=SearchSection)
     Arch: ArchSection
     Loss: list[LossPart] = Field(min_length=1)
     Optimizer: OptimizerPart

@@ -46,12 +46,16 @@ class TrialOutcome:
         gallery_paths: [n] the gallery in the order of the result.
         failures: what was not measured: "path: reason" of each picture that could not be read, and
             "list, line n: reason" of each malformed row.
+        query: vectors and labels of the queries.
+        gallery: of the gallery.
     """
 
     result: RetrievalResult
     query_paths: list[Path]
     gallery_paths: list[Path]
     failures: list[str]
+    query: Embeddings
+    gallery: Embeddings
 
 
 class RetrievalTrial:
@@ -107,7 +111,7 @@ class RetrievalTrial:
             for problem in manifest.problems
         ]
         failures += [failure.message for failure in embedded.failures]
-        return TrialOutcome(result, query_paths, gallery_paths, failures)
+        return TrialOutcome(result, query_paths, gallery_paths, failures, query, gallery)
 
 
 def _side(manifest: Manifest, vector_of: dict[Path, NDArray[Any]]) -> tuple[Embeddings, list[Path]]:

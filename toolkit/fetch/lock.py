@@ -26,7 +26,7 @@ def locked(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
     file = target.with_name(f".{target.name}.lock")
     told = False
-    while (stream := _try(file)) is None:
+    while (stream := try_lock(file)) is None:
         if not told:
             _LOG.info("Another process is making %s; waiting for it.", target)
             told = True
@@ -43,8 +43,12 @@ def locked(target: Path) -> Iterator[None]:
                 file.unlink(missing_ok=True)
 
 
-def _try(file: Path) -> BinaryIO | None:
-    """Returns the open, locked file, or None where another process has it."""
+def try_lock(file: Path) -> BinaryIO | None:
+    """Returns the open, locked file, or None where another process has it.
+
+    Args:
+        file: the lock file, made where it is not there; closing what is returned gives it free.
+    """
     stream = file.open("ab")
     try:
         _lock(stream)

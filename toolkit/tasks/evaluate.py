@@ -1,6 +1,6 @@
 """Mode evaluate: how well pictures find others of their class, with pictures of how and why."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from toolkit.build.model import build_recognizer, checkpoint_weights, load_train
 from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.config.schema import Config
 from toolkit.evaluation.floors import FLOORS
+from toolkit.evaluation.open_set import Threshold, table_csv, table_lines, thresholds
 from toolkit.evaluation.report import write_evaluation_report
 from toolkit.evaluation.trial import Embed, RetrievalTrial, TrialOutcome, described_by
 from toolkit.fingerprint import fingerprint_file
 from toolkit.runtime import Device, seed_framework, use_device
+from toolkit.storage import write_text
 
-_FOLDER = "evaluate"
+_FOLDER, _THRESHOLDS = "evaluate", "thresholds.csv"
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class EvaluateReport:
         outcome: its numbers.
         baselines: metrics of what was measured beside it.
         page: the HTML report.
+        thresholds: for "no match", by the rate of false matches.
     """
 
     weights: Path
     outcome: TrialOutcome
     baselines: dict[str, dict[str, float]]
     page: Path
+    thresholds: list[Threshold]
 
     @property
     def passed(self) -> bool:
@@ -51,6 +55,7 @@ class EvaluateReport:
             "weights": str(self.weights),
             "fingerprint": fingerprint_file(self.weights),
             "report": f"{_FOLDER}/{self.page.name}",
+            "thresholds": [asdict(one) for one in self.thresholds],
         }
 
     def summary(self) -> str:
@@ -74,6 +79,9 @@ class EvaluateReport:
         if self.outcome.failures:
             lines.append(f"Not measured, for they could not be read: {len(self.outcome.failures)}.")
             lines += [f"  {failure}" for failure in self.outcome.failures[:10]]
+        if self.thresholds:
+            lines += table_lines(self.thresholds)
+            lines.append(f"thresholds {self.page.with_name(_THRESHOLDS)}")
         return "\n".join([*lines, f"report    {self.page}"])
 
 
@@ -101,7 +109,9 @@ def run(config: Config) -> EvaluateReport:
         facts=_facts(config, weights, outcome),
         floors=baselines,
     )
-    return EvaluateReport(weights, outcome, baselines, page)
+    found = thresholds(outcome.query, outcome.gallery)
+    write_text(output / _FOLDER / _THRESHOLDS, table_csv(found))
+    return EvaluateReport(weights, outcome, baselines, page, found)
 
 
 def _embed(config: Config, weights: Path, device: Device) -> Embed:

@@ -1,0 +1,1 @@
+"""A folder that is an index: records and vectors in SQLite, and a structure that finds them."""

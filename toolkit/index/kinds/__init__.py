@@ -1,0 +1,1 @@
+"""Structures that find near vectors: one kind a file, each on FAISS."""

@@ -1,0 +1,161 @@
+"""Indexes of PaddleX's image recognition pipeline: ``vector.index`` and ``id_map.yaml``.
+
+vector.index is an IndexIDMap2 of FAISS; id_map.yaml has ``id_map`` (number -> label),
+``index_type`` (Flat, IVF, HNSW32) and ``metric_type`` (IP, L2). PaddleX keeps no more beside a
+vector than its label.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from toolkit.errors import VectorIndexError
+from toolkit.index.interface import VectorIndex
+from toolkit.storage import atomic_path, write_text
+
+VECTORS, LABELS = "vector.index", "id_map.yaml"
+_METRICS = {"IP": "inner_product", "L2": "l2"}
+_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class PaddleXIndex:
+    """What an index folder of PaddleX holds.
+
+    Attributes:
+        metric: ``inner_product`` or ``l2``.
+        dimension: numbers a vector.
+        numbers: int64 [n], PaddleX's ids.
+        labels: label of each number.
+        index: the structure inside of the map of ids.
+        owner: the map; `index` lives as long as it does.
+    """
+
+    metric: str
+    dimension: int
+    numbers: NDArray[np.int64]
+    labels: dict[int, str]
+    index: Any
+    owner: Any
+
+    def blocks(self) -> Iterator[tuple[list[str], NDArray[np.float32], list[dict[str, str]]]]:
+        """Yields ids, vectors [m, d] and records, some thousands at a time."""
+        for start in range(0, len(self.numbers), _AT_ONCE):
+            some = self.numbers[start : start + _AT_ONCE].tolist()
+            vectors = self.index.reconstruct_n(start, len(some))
+            yield [str(n) for n in some], vectors, [{"label": self.labels[n]} for n in some]
+
+
+def read_paddlex(folder: Path) -> PaddleXIndex:
+    """Opens an index that PaddleX wrote.
+
+    Raises:
+        VectorIndexError: a file is missing, of another kind, or the two do not belong together.
+    """
+    vectors, labels = folder / VECTORS, folder / LABELS
+    for file in (vectors, labels):
+        if not file.is_file():
+            raise VectorIndexError(_missing(folder, file))
+    try:
+        read = faiss.read_index(str(vectors))
+        outer: Any = faiss.downcast_index(read)
+        numbers = faiss.vector_to_array(outer.id_map)
+    except (RuntimeError, AttributeError) as error:
+        raise VectorIndexError(
+            f"{vectors} is not an index with a map of ids, as PaddleX writes it: {error}"
+        ) from error
+    facts = _facts(labels)
+    names = {int(number): str(label) for number, label in facts["id_map"].items()}
+    unknown = [n for n in numbers.tolist() if n not in names]
+    if unknown:
+        raise VectorIndexError(
+            f"{labels} has no label for the id {unknown[0]} of {VECTORS} ({len(unknown)} of "
+            f"{len(numbers)} are missing): the two files are of different indexes."
+        )
+    inner: Any = faiss.downcast_index(outer.index)
+    if isinstance(inner, faiss.IndexIVF):
+        inner.make_direct_map()
+    metric = "l2" if inner.metric_type == faiss.METRIC_L2 else "inner_product"
+    return PaddleXIndex(metric, inner.d, numbers, names, inner, read)
+
+
+def write_paddlex(index: VectorIndex, folder: Path) -> list[Path]:
+    """Writes an index for PaddleX, in the kind that it can remove from: Flat.
+
+    Ids that are whole numbers stay as they are; otherwise records are numbered from 0.
+
+    Args:
+        index: of float vectors; records without a ``label`` get their id for one.
+        folder: where vector.index and id_map.yaml go.
+
+    Raises:
+        VectorIndexError: the index is of bits, which PaddleX cannot search.
+    """
+    facts = index.facts
+    if facts.metric == "hamming":
+        raise VectorIndexError("PaddleX cannot search bits; export an index of float vectors.")
+    is_l2 = facts.metric == "l2"
+    flat = faiss.IndexFlatL2(facts.dimension) if is_l2 else faiss.IndexFlatIP(facts.dimension)
+    outer: Any = faiss.IndexIDMap2(flat)
+    entries = [(entry.id, entry.record.get("label", entry.id)) for entry in index.entries()]
+    numbers = _numbers([key for key, _ in entries])
+    position = 0
+    for vectors in _vectors(index):
+        outer.add_with_ids(vectors, numbers[position : position + len(vectors)])
+        position += len(vectors)
+    with atomic_path(folder / VECTORS) as temporary:
+        faiss.write_index(outer, str(temporary))
+    labels = {int(n): str(label) for n, (_, label) in zip(numbers, entries, strict=True)}
+    text = yaml.safe_dump(
+        {"id_map": labels, "index_type": "Flat", "metric_type": "L2" if is_l2 else "IP"},
+        allow_unicode=True,
+    )
+    write_text(folder / LABELS, text)
+    return [folder / VECTORS, folder / LABELS]
+
+
+def _vectors(index: VectorIndex) -> Iterator[NDArray[np.float32]]:
+    block = list[NDArray[np.float32]]()
+    for entry in index.entries():
+        block.append(entry.vector)
+        if len(block) == _AT_ONCE:
+            yield np.stack(block)
+            block = []
+    if block:
+        yield np.stack(block)
+
+
+def _numbers(ids: Sequence[str]) -> NDArray[np.int64]:
+    if all(key.isascii() and key.isdigit() and str(int(key)) == key for key in ids):
+        return np.array([int(key) for key in ids], np.int64)
+    return np.arange(len(ids), dtype=np.int64)
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    try:
+        facts = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise VectorIndexError(f"{file} is not YAML: {error}") from error
+    if not isinstance(facts, dict) or not isinstance(facts.get("id_map"), dict):
+        raise VectorIndexError(f"{file} has no id_map of numbers to labels.")
+    known = facts.get("metric_type", "IP")
+    if known not in _METRICS:
+        raise VectorIndexError(f"{file}: metric_type is {known!r}; known: {', '.join(_METRICS)}.")
+    return facts
+
+
+def _missing(folder: Path, file: Path) -> str:
+    pickles = sorted(path.name for path in folder.glob("*.pkl"))
+    message = f"{folder} is no index of PaddleX: {file.name} is not there."
+    if pickles and file.name == LABELS:
+        message += (
+            f" {pickles[0]} is a pickle, which can run code when it is read and is not read here. "
+            "Write it as YAML where you trust it: id_map: {0: label, 1: label, ...}."
+        )
+    return message

@@ -1,0 +1,213 @@
+"""Mode build_index: pictures, features or an index of PaddleX into an index of ours."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.build.index import index_folder, memory_allowed
+from toolkit.build.index_input import Block, IndexInput, open_input
+from toolkit.config.schema import Config
+from toolkit.errors import ConfigError, DatasetError
+from toolkit.index.database.database import Database
+from toolkit.index.database.header import FILE_NAME
+from toolkit.index.database.opening import create_index, open_index
+from toolkit.index.interface import IndexFacts
+from toolkit.index.kinds.making import check_kind
+from toolkit.index.paddlex import write_paddlex
+from toolkit.index.planner import plan
+from toolkit.index.similarity import Similarity
+from toolkit.runtime import Progress, stopwatch
+
+_LOG = logging.getLogger(__name__)
+_NAMED = 10
+
+
+@dataclass
+class Tally:
+    """What became of the input.
+
+    Attributes:
+        written: records that are new or have changed.
+        unchanged: records that were there as they are.
+        removed: records that the input no longer has.
+        failures: "path: reason" of pictures without a vector.
+    """
+
+    written: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class BuildIndexReport:
+    """The outcome of a build.
+
+    Attributes:
+        folder: of the index.
+        facts: what it says about itself.
+        tally: what became of the input.
+        plan: how it is searched, and why.
+        files: what else was written.
+        seconds: of the whole build.
+    """
+
+    folder: Path
+    facts: IndexFacts
+    tally: Tally
+    plan: str
+    files: list[Path]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Some bad pictures fail no build; an empty index does."""
+        return self.facts.count > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns facts, counts, plan and failures."""
+        facts = self.facts
+        return {
+            "folder": str(self.folder),
+            "count": facts.count,
+            "dimension": facts.dimension,
+            "metric": facts.metric,
+            "kind": facts.kind,
+            "fingerprint": facts.fingerprint,
+            "recall@10": facts.recall,
+            "plan": self.plan,
+            "written": self.tally.written,
+            "unchanged": self.tally.unchanged,
+            "removed": self.tally.removed,
+            "failures": self.tally.failures,
+            "files": [str(file) for file in self.files],
+            "seconds": round(self.seconds, 3),
+        }
+
+    def summary(self) -> str:
+        """Returns the counts, the plan, the recall, and where the index is."""
+        tally, facts = self.tally, self.facts
+        lines = [
+            f"{facts.count:,} records of {facts.dimension} numbers, {facts.metric}: "
+            f"{tally.written:,} written, {tally.unchanged:,} unchanged, {tally.removed:,} removed, "
+            f"{len(tally.failures):,} failed, in {self.seconds:.1f} s.",
+            f"Plan: {self.plan}",
+        ]
+        if facts.recall is not None:
+            lines.append(f"Measured beside an exact search: recall@10 {facts.recall:.3f}.")
+        lines += [f"  {failure}" for failure in tally.failures[:_NAMED]]
+        if len(tally.failures) > _NAMED:
+            lines.append("  ... all of them are in build_index_result.json")
+        return "\n".join([*lines, f"  {self.folder}", *(f"  {file}" for file in self.files)])
+
+
+def run(config: Config) -> BuildIndexReport:
+    """Builds, or adds to, the index of ``Index.folder``.
+
+    Raises:
+        ConfigError: settings contradict each other or the index that is there.
+        RecallTooLowError: what was built finds too little.
+        ToolkitError: the input, the model or the index cannot be used.
+    """
+    section, folder = config.Index, index_folder(config, config.Index)
+    is_there = (folder / FILE_NAME).is_file()
+    if is_there and not section.incremental:
+        raise ConfigError(
+            f"{folder} holds an index already and Index.incremental is false: remove it, give "
+            "another Index.folder, or set incremental to true to add to it."
+        )
+    source = open_input(config)
+    fingerprint = source.fingerprint if section.fingerprint is None else section.fingerprint
+    with stopwatch() as watch:
+        database = open_index(folder, fingerprint=fingerprint or None) if is_there else None
+        try:
+            database, tally = _fill(config, source, database, fingerprint)
+            described = _structure(config, database)
+            database.save()
+            files = _exported(config, database)
+            facts = database.facts
+        finally:
+            if database is not None:
+                database.close()
+    return BuildIndexReport(folder, facts, tally, described, files, watch["seconds"])
+
+
+def _fill(
+    config: Config, source: IndexInput, database: Database | None, fingerprint: str
+) -> tuple[Database, Tally]:
+    """Writes what is new; the index is made when the first vector tells the dimension."""
+    tally, seen = Tally(), set[str]()
+
+    def known(ids: Any) -> list[dict[str, Any] | None]:
+        if database is None:
+            return [None] * len(ids)
+        return [None if entry is None else dict(entry.record) for entry in database.get(ids)]
+
+    with Progress("build_index", None) as progress:
+        for block in source.blocks(known):
+            if database is None and len(block.ids):
+                database = _created(config, source, block, fingerprint)
+            if database is not None and len(block.ids):
+                database.upsert(block.ids, block.vectors, block.records)
+            seen.update(block.ids, block.unchanged)
+            tally.written += len(block.ids)
+            tally.unchanged += len(block.unchanged)
+            tally.failures += block.failures
+            progress.advance(len(block.ids) + len(block.unchanged) + len(block.failures))
+    if database is None:
+        first = f" The first: {tally.failures[0]}" if tally.failures else ""
+        raise DatasetError(f"Not one record can go into the index.{first}")
+    if config.Index.remove_missing:
+        failed = {failure.split(": ", 1)[0] for failure in tally.failures}
+        gone = [entry.id for entry in database.entries() if entry.id not in seen | failed]
+        tally.removed = database.remove(gone)
+    return database, tally
+
+
+def _created(config: Config, source: IndexInput, block: Block, fingerprint: str) -> Database:
+    section = config.Index
+    metric = source.metric if source.metric and section.metric == "cosine" else section.metric
+    bits = block.vectors.dtype == "uint8"
+    width = block.vectors.shape[1]
+    dimension = width * 8 if bits and metric == "hamming" else width
+    similarity = Similarity.named(metric, dimension)
+    if section.kind != "auto":
+        check_kind(section.kind, similarity, section.options)
+    return create_index(
+        index_folder(config, config.Index),
+        dimension=dimension,
+        metric=metric,
+        fingerprint=fingerprint,
+        fields=section.fields,
+    )
+
+
+def _structure(config: Config, database: Database) -> str:
+    """Builds the structure that is planned where it is not the one that is there."""
+    section, facts = config.Index, database.facts
+    chosen = plan(
+        facts.count,
+        Similarity(facts.metric, facts.dimension),
+        memory=memory_allowed(section),
+        recall=section.recall,
+        kind=section.kind,
+    )
+    _LOG.info("Plan: %s", chosen.describe())
+    if chosen.kind != "flat" or facts.kind != "flat":
+        with Progress(f"build {chosen.kind}", facts.count, unit="vectors") as progress:
+            database.rebuild(
+                chosen.kind,
+                section.options,
+                recall=section.recall,
+                min_recall=section.min_recall,
+                plan=chosen.describe(),
+                seed=config.Global.seed,
+                advance=progress.advance,
+            )
+    return chosen.describe()
+
+
+def _exported(config: Config, database: Database) -> list[Path]:
+    target = config.Index.export_paddlex
+    return [] if target is None else write_paddlex(database, Path(target))

@@ -1,0 +1,193 @@
+"""Mode search: the nearest records of pictures, as lines of JSON and on a contact sheet."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.build.index import PictureRow, index_folder, open_model, query_inputs
+from toolkit.build.searching import build_search
+from toolkit.config.schema import Config
+from toolkit.data.decode import read_rgb
+from toolkit.errors import ImageError
+from toolkit.index.database.opening import open_index
+from toolkit.index.interface import Hit
+from toolkit.index.recognition import vote
+from toolkit.reports.contact_sheet import Cell, write_contact_sheet
+from toolkit.runtime import Progress, stopwatch
+from toolkit.storage import atomic_path
+
+_AT_ONCE = 32
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """The outcome of a search.
+
+    Attributes:
+        searched: pictures that were looked up.
+        failures: "path: reason" of the others.
+        examples: a line each of the first queries.
+        right: of the queries with a label, whose nearest hit has it; None: no labels.
+        files: what was written.
+        seconds: from the first picture to the last.
+    """
+
+    searched: int
+    failures: list[str]
+    examples: list[str]
+    right: float | None
+    files: list[Path]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Some bad pictures fail no search; a search without a single query does."""
+        return self.searched > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the counts, the failures and the files."""
+        return {
+            "searched": self.searched,
+            "failures": self.failures,
+            "same_label_first": self.right,
+            "files": [str(file) for file in self.files],
+            "seconds": round(self.seconds, 3),
+        }
+
+    def summary(self) -> str:
+        """Returns the first answers, the rate, and where all of them are."""
+        rate = self.searched / max(self.seconds, 1e-9)
+        lines = [
+            *self.examples,
+            f"{self.searched} pictures in {self.seconds:.1f} s ({rate:.1f} images/s); "
+            f"{len(self.failures)} could not be used.",
+        ]
+        if self.right is not None:
+            lines.append(f"The first hit has the label of its query for {self.right:.1%} of them.")
+        lines += [f"  {failure}" for failure in self.failures[:_NAMED]]
+        return "\n".join([*lines, *(f"  {file}" for file in self.files)])
+
+
+@dataclass(frozen=True)
+class _Found:
+    row: PictureRow
+    hits: list[Hit]
+    error: str | None = None
+
+
+def run(config: Config) -> SearchReport:
+    """Searches every picture of ``Search.input``.
+
+    Raises:
+        ToolkitError: the index, the model or the input cannot be used.
+    """
+    section, output = config.Search, Path(config.Global.output)
+    rows = query_inputs(config)
+    model = open_model(config, section)
+    expected = model.fingerprint if section.check_model else None
+    shown, failures, examples, right = list[_Found](), list[str](), list[str](), list[bool]()
+    file = output / "search.jsonl"
+    with (
+        open_index(index_folder(config, section), fingerprint=expected, read_only=True) as index,
+        atomic_path(file) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as lines,
+        stopwatch() as watch,
+        Progress("search", len(rows)) as progress,
+    ):
+        find = build_search(section, index)
+        # Lists are in the order of their classes; the sheet shows some of all.
+        every = max(len(rows) // max(section.sheet_queries, 1), 1)
+        for number, found in enumerate(_found(model.predictor, find, rows)):
+            lines.write(_line(config, found) + "\n")
+            progress.advance()
+            if found.error is not None:
+                failures.append(f"{found.row.id}: {found.error}")
+                continue
+            if number % every == 0 and len(shown) < section.sheet_queries:
+                shown.append(found)
+            if len(examples) < _NAMED:
+                examples.append(_example(found))
+            if found.hits and "label" in found.row.record:
+                right.append(found.hits[0].record.get("label") == found.row.record["label"])
+    files = [file, _sheet(config, shown)] if shown else [file]
+    share = sum(right) / len(right) if right else None
+    return SearchReport(
+        len(rows) - len(failures), failures, examples, share, files, watch["seconds"]
+    )
+
+
+def _found(predictor: Any, find: Any, rows: Sequence[PictureRow]) -> Iterator[_Found]:
+    results = predictor.predict([_address(row) for row in rows])
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        done = [next(results) for _ in some]
+        vectors = [result.feature for result in done if result.feature is not None]
+        hits = iter(find(np.stack(vectors)) if vectors else [])
+        for row, result in zip(some, done, strict=True):
+            if result.feature is None:
+                yield _Found(row, [], str(result.error))
+            else:
+                yield _Found(row, next(hits))
+
+
+def _address(row: PictureRow) -> str | Path:
+    """Path of a picture, or its address: as a path it would lose one of its slashes."""
+    return row.id if row.id.startswith(("http://", "https://")) else row.path
+
+
+def _line(config: Config, found: _Found) -> str:
+    hits = [
+        {"id": hit.id, "score": hit.score, "distance": hit.distance, "record": hit.record}
+        for hit in found.hits
+    ]
+    line: dict[str, Any] = {"query": found.row.id, "hits": hits}
+    if found.error is not None:
+        line["error"] = found.error
+    elif config.Search.vote:
+        answer = vote(found.hits, threshold=config.Search.threshold)
+        line |= {"label": answer.label, "share": answer.share, "score": answer.score}
+    return json.dumps(line, ensure_ascii=False)
+
+
+def _example(found: _Found) -> str:
+    hits = ", ".join(f"{hit.id} {hit.score:.3f}" for hit in found.hits[:3])
+    return f"{found.row.id}: {hits or 'no match'}"
+
+
+def _sheet(config: Config, shown: Sequence[_Found]) -> Path:
+    roots = _roots(config)
+    rows = []
+    for found in shown:
+        cells = [Cell(found.row.path, "query " + str(found.row.record.get("label", "")))]
+        for hit in found.hits:
+            label = hit.record.get("label", "")
+            path = _existing(roots, str(hit.record.get("path", hit.id)))
+            cells.append(Cell(path, f"{hit.score:.3f} {label}"))
+        rows.append(cells)
+    return write_contact_sheet(Path(config.Global.output) / "search.png", rows, _pixels)
+
+
+def _roots(config: Config) -> list[Path]:
+    """Folders that paths of records may start from."""
+    index, dataset = config.Index, config.Global.dataset_dir
+    given = [index.input_root, index.input, dataset]
+    if index.input is not None:
+        given.append(str(Path(index.input).parent))
+    return [Path(), *(Path(text) for text in given if text)]
+
+
+def _existing(roots: Sequence[Path], path: str) -> Path:
+    return next((root / path for root in roots if (root / path).is_file()), Path(path))
+
+
+def _pixels(path: Path) -> NDArray[np.uint8] | None:
+    try:
+        return read_rgb(path)
+    except ImageError:
+        return None
