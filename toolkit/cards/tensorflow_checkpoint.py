@@ -68,7 +68,8 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
 
 class _Slices:
     def __init__(self, path: Path) -> None:
-        self.path, self.files = path, [path]
+        self.path = path
+        self.files: Sequence[Path] = [path]
         with _naming(path):
             self._table = _mapped(path)
             if not is_table(self._table):
@@ -93,7 +94,7 @@ class _Bundle:
             name: entry.variable for name, entry in entries.items()
         }
         self._shards: dict[int, memoryview] = {}
-        self.files = [index, *map(self._shard_file, range(self._bundle.num_shards))]
+        self.files: Sequence[Path] = [index, *map(self._shard_file, range(self._bundle.num_shards))]
 
     def arrays(self, names: Collection[str]) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
         with _naming(self.path):
