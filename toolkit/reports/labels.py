@@ -40,7 +40,9 @@ def runs(text: str) -> list[tuple[Path, str]]:
     return [(font, "".join(piece)) for font, piece in groupby(known, _font_of)]
 
 
-def draw_label(pixels: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+def draw_label(
+    pixels: NDArray[np.uint8], text: str, *, colour: tuple[int, int, int] = _BAND
+) -> NDArray[np.uint8]:
     """Puts a label in a band above a picture, so that it hides nothing of it.
 
     A picture that is too small for a label is enlarged first; a text that is too long is cut.
@@ -48,6 +50,7 @@ def draw_label(pixels: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     Args:
         pixels: RGB uint8 [h, w, 3], from 1 x 1.
         text: any text.
+        colour: of the band.
 
     Returns:
         RGB uint8, with the band on top.
@@ -61,7 +64,7 @@ def draw_label(pixels: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     canvas = Image.new("RGB", (width, picture.height + band), "white")
     canvas.paste(picture, ((width - picture.width) // 2, band))
     draw = ImageDraw.Draw(canvas)
-    draw.rectangle((0, 0, width, band - 1), fill=_BAND)
+    draw.rectangle((0, 0, width, band - 1), fill=colour)
     baseline = padding + round(0.82 * size)
     x = float(padding)
     for file, piece in runs(text):

@@ -164,11 +164,13 @@ def _sheet(config: Config, shown: Sequence[_Found]) -> Path:
     roots = _roots(config)
     rows = []
     for found in shown:
-        cells = [Cell(found.row.path, "query " + str(found.row.record.get("label", "")))]
+        wanted = found.row.record.get("label")
+        cells = [Cell(found.row.path, f"query {'' if wanted is None else wanted}")]
         for hit in found.hits:
             label = hit.record.get("label", "")
             path = _existing(roots, str(hit.record.get("path", hit.id)))
-            cells.append(Cell(path, f"{hit.score:.3f} {label}"))
+            is_right = None if wanted is None else label == wanted
+            cells.append(Cell(path, f"{hit.score:.3f} {label}", is_right))
         rows.append(cells)
     return write_contact_sheet(Path(config.Global.output) / "search.png", rows, _pixels)
 
