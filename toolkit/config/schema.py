@@ -25,6 +25,7 @@ from toolkit.config.run_sections import (
     TrainSection,
 )
 from toolkit.config.section import Section
+from toolkit.config.serve_section import ServeSection
 
 
 class Config(Section):
@@ -38,6 +39,7 @@ class Config(Section):
     Predict: PredictSection = Field(default_factory=PredictSection)
     Extract: ExtractSection = Field(default_factory=ExtractSection)
     Pack: PackSection = Field(default_factory=PackSection)
+    Serve: ServeSection = Field(default_factory=ServeSection)
     Arch: ArchSection
     Loss: list[LossPart] = Field(min_length=1)
     Optimizer: OptimizerPart

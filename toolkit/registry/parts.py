@@ -133,6 +133,15 @@ TASKS = Registry(
     "mode",
     {
         mode: f"toolkit.tasks.{mode}:run"
-        for mode in ("check_dataset", "train", "evaluate", "export", "predict", "extract", "pack")
+        for mode in (
+            "check_dataset",
+            "train",
+            "evaluate",
+            "export",
+            "predict",
+            "extract",
+            "pack",
+            "serve",
+        )
     },
 )
