@@ -1,8 +1,7 @@
-"""Requests of many clients, run as one batch: a network does sixteen pictures sooner than sixteen
-times one.
+"""Requests of many clients, run as one batch.
 
-While the network is busy, requests gather; whatever has gathered is the next batch. A lone request
-waits for nobody.
+A network does sixteen pictures sooner than sixteen times one. While it is busy, requests gather;
+whatever has gathered is the next batch. A lone request waits for nobody.
 """
 
 import time
@@ -38,7 +37,7 @@ class MicroBatcher(Generic[_Item, _Done]):
         queue_size: int,
         wait: float = 0.0,
         threads: int = 2,
-        on_batch: Callable[[int], None] = lambda size: None,
+        on_batch: Callable[[int], None] | None = None,
     ) -> None:
         self._run, self._batch_size, self._wait = run, batch_size, wait
         self._queue_size, self._on_batch = queue_size, on_batch
@@ -114,7 +113,8 @@ class MicroBatcher(Generic[_Item, _Done]):
                 return
 
     def _answer(self, batch: list[tuple[_Item, "Future[_Done]"]]) -> None:
-        self._on_batch(len(batch))
+        if self._on_batch is not None:
+            self._on_batch(len(batch))
         outcomes: Sequence[_Done | Exception]
         try:
             outcomes = self._run([item for item, _ in batch])

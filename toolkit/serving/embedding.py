@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +49,11 @@ class Embedder:
         queue_size: int = 256,
         max_pixels: int = 50_000_000,
         timeout: float = 30.0,
-        on_batch: Callable[[int], None] = lambda size: None,
+        on_batch: Callable[[int], None] | None = None,
     ) -> None:
         self.model_name, self.fingerprint = predictor.model_name, fingerprint
         self._predictor = predictor
-        self._max_pixels, self._timeout = max_pixels, timeout
+        self.max_pixels, self._timeout = max_pixels, timeout
         self.dimension = self._warm_up()
         self._batches: MicroBatcher[bytes, Vector] = MicroBatcher(
             self._run, batch_size=batch_size, wait=wait, queue_size=queue_size, on_batch=on_batch
@@ -98,11 +99,11 @@ class Embedder:
             header = read_header(picture)
         except DecodeError as error:
             raise Problem(Kind.BAD_PICTURE, _FAULTS[error.kind]) from error
-        if (count := header.width * header.height) > self._max_pixels:
+        if (count := header.width * header.height) > self.max_pixels:
             raise Problem(
                 Kind.BAD_PICTURE,
                 f"The picture has {header.width} x {header.height} = {count:,} pixels; at most "
-                f"{self._max_pixels:,} (Serve.max_pixels) are decoded. Scale it down.",
+                f"{self.max_pixels:,} (Serve.max_pixels) are decoded. Scale it down.",
             )
 
     def _run(self, pictures: Sequence[bytes]) -> list[Vector | Exception]:
@@ -115,9 +116,7 @@ class Embedder:
         ]
 
     def _warm_up(self) -> int:
-        """Runs the network once: it says how long its vectors are, and the first client is not
-        slower than others.
-        """
+        """Runs the network once, which says how long vectors are; no client is the first one."""
         side = _WARM_UP_SIDE
         noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
         (result,) = self._predictor.predict(noise)
@@ -126,8 +125,27 @@ class Embedder:
         return len(result.feature)
 
 
-def cosine(first: Vector, second: Vector) -> float:
-    """Returns the cosine of two vectors, in double precision; 0 for one without a length."""
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two pictures are.
+
+    Attributes:
+        cosine: of their vectors, -1 to 1.
+        l2_distance: of their vectors at length 1, 0 to 2.
+    """
+
+    cosine: float
+    l2_distance: float
+
+    @property
+    def similarity(self) -> float:
+        """0 to 1; vectors that point away from each other are not more unlike than unlike."""
+        return max(self.cosine, 0.0)
+
+
+def compared(first: Vector, second: Vector) -> Likeness:
+    """Compares two vectors, in double precision; one without a length is unlike everything."""
     one, other = first.astype(np.float64), second.astype(np.float64)
     lengths = float(np.sqrt((one @ one) * (other @ other)))
-    return float(np.clip(one @ other / lengths, -1, 1)) if lengths else 0.0
+    cosine = float(np.clip(one @ other / lengths, -1, 1)) if lengths else 0.0
+    return Likeness(cosine, float(np.linalg.norm(one - other)))

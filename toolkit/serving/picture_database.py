@@ -5,8 +5,9 @@
 <name>/images/          kept pictures, by savename
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from threading import Condition, Lock
 from typing import Any
@@ -139,19 +140,22 @@ class PictureDatabase:
         with self._using():
             return self._index.get([record_key(group_id, intra_id)])[0]
 
-    def entries(self, where: Filter | None = None, limit: int | None = None) -> Sequence[Entry]:
+    def entries(
+        self, where: Filter | None = None, offset: int = 0, limit: int | None = None
+    ) -> list[Entry]:
         """Returns records in the order of writing.
+
+        Args:
+            where: which.
+            offset: how many are passed over.
+            limit: how many at most; None for all.
 
         Raises:
             VectorIndexError: the filter is malformed.
         """
-        found = list[Entry]()
         with self._using():
-            for entry in self._index.entries(where):
-                if len(found) == limit:
-                    break
-                found.append(entry)
-        return found
+            stop = None if limit is None else offset + limit
+            return list(islice(self._index.entries(where), offset, stop))
 
     def count(self, where: Filter | None = None) -> int:
         """Returns how many records a filter keeps."""

@@ -10,8 +10,8 @@ from toolkit.serving.problems import Kind, Problem
 
 FIELDS = ("group_id", "intra_id", "savename")
 """Fields that have an index of their own: filters often ask for them."""
-_LONGEST_GROUP = 256
-_LARGEST_INTRA = 2**53 - 1  # the largest that JavaScript keeps
+LONGEST_GROUP = 256
+LARGEST_INTRA = 2**53 - 1  # the largest that JavaScript keeps
 _LARGEST_DATA = 65_536
 
 
@@ -85,10 +85,10 @@ def checked_group(group_id: object) -> str:
     text = str(group_id) if isinstance(group_id, int) else group_id
     if isinstance(group_id, bool) or not isinstance(text, str):
         raise Problem(Kind.WRONG_VALUE, f"group_id is {group_id!r:.80}; expected a text.")
-    if not 1 <= len(text) <= _LONGEST_GROUP or not _is_clean(text):
+    if not 1 <= len(text) <= LONGEST_GROUP or not _is_clean(text):
         raise Problem(
             Kind.WRONG_VALUE,
-            f"group_id {text[:80]!r}: expected 1 to {_LONGEST_GROUP} characters, none of them a "
+            f"group_id {text[:80]!r}: expected 1 to {LONGEST_GROUP} characters, none of them a "
             "control character.",
         )
     return text
@@ -101,7 +101,7 @@ def checked_intra(intra_id: object) -> int:
         Problem: it is no whole number from 0.
     """
     is_whole = isinstance(intra_id, int) and not isinstance(intra_id, bool)
-    if not is_whole or not 0 <= intra_id <= _LARGEST_INTRA:  # type: ignore[operator]
+    if not is_whole or not 0 <= intra_id <= LARGEST_INTRA:  # type: ignore[operator]
         raise Problem(
             Kind.WRONG_VALUE, f"intra_id is {intra_id!r:.80}; expected a whole number from 0."
         )

@@ -83,6 +83,7 @@ def run(config: Config) -> ServeReport:
         tokens=tokens,
         limits=limits,
         open_metrics=section.open_metrics,
+        page=section.page,
     )
     log_as_json()
     address = f"http://{section.host}:{opened.getsockname()[1]}"

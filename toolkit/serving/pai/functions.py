@@ -3,11 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import numpy as np
-
 from toolkit.errors import nearest
 from toolkit.serving.databases import Databases, Schema, schema_of
-from toolkit.serving.embedding import cosine
+from toolkit.serving.embedding import compared
 from toolkit.serving.pai.envelope import Call
 from toolkit.serving.pai.metric_names import our_metric, pai_metric
 from toolkit.serving.pai.parameters import Parameters
@@ -101,13 +99,11 @@ class Functions:
         pictures = [
             read(parameters.required(name), client.home, name) for name in ("imagea", "imageb")
         ]
-        first, second = self._service.embedder.embed(*pictures)
-        similarity = cosine(first, second)
-        answer: Answer = {"similarity": float(np.clip(similarity, 0, 1))}
+        likeness = compared(*self._service.embedder.embed(*pictures))
+        answer: Answer = {"similarity": likeness.similarity}
         if metric == "l2":
-            apart = first.astype(np.float64) - second.astype(np.float64)
-            return answer | {"l2_distance": float(np.linalg.norm(apart))}
-        return answer | {"cosine_similarity": similarity}
+            return answer | {"l2_distance": likeness.l2_distance}
+        return answer | {"cosine_similarity": likeness.cosine}
 
     def _add(self, databases: Databases, parameters: Parameters) -> Answer:
         name, schema = parameters.text("database_name"), self._schema(parameters)

@@ -16,7 +16,11 @@ from toolkit.serving.problems import Kind, Problem, problem_of
 from toolkit.serving.service import Service
 from toolkit.serving.tokens import Tokens
 from toolkit.serving.web.answers import problem_answer
+from toolkit.serving.web.database_routes import database_routes
+from toolkit.serving.web.feature_routes import feature_routes
 from toolkit.serving.web.gate import Gate
+from toolkit.serving.web.page_routes import has_page, page_routes
+from toolkit.serving.web.picture_routes import picture_routes
 from toolkit.serving.web.predict_routes import predict_routes
 from toolkit.serving.web.probe_routes import probe_routes
 from toolkit.serving.web.working import Workers
@@ -46,6 +50,7 @@ def build_application(
     tokens: Tokens | None,
     limits: Limits,
     open_metrics: bool = False,
+    page: bool = True,
 ) -> Application:
     """Puts the routes together.
 
@@ -56,6 +61,7 @@ def build_application(
         tokens: who may come in; None for everybody.
         limits: how much is taken on.
         open_metrics: give ``/metrics`` without a token.
+        page: show the web page at ``/``.
     """
     app = FastAPI(
         title="Image retrieval",
@@ -76,6 +82,10 @@ def build_application(
     )
     app.include_router(probe_routes(service, metrics, lambda: gate.is_stopping))
     app.include_router(predict_routes(service, workers, services))
+    for routes in (database_routes, picture_routes, feature_routes):
+        app.include_router(routes(service, workers))
+    if page and has_page():
+        app.include_router(page_routes())
     _answer_problems(app)
     return Application(gate, workers)
 

@@ -19,5 +19,17 @@ def read_json_body(body: bytes) -> Any:
         raise Problem(Kind.BAD_JSON, f"The body is no JSON: {reason[:200]}.") from error
 
 
+def read_object(body: bytes) -> dict[str, Any]:
+    """Returns the object that a body is.
+
+    Raises:
+        Problem: it is no JSON, or another value.
+    """
+    value = read_json_body(body)
+    if not isinstance(value, dict):
+        raise Problem(Kind.BAD_JSON, f"The body is {value!r:.80}; expected a JSON object.")
+    return value
+
+
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number in JSON")
