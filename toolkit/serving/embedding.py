@@ -15,6 +15,8 @@ from toolkit.serving.problems import Kind, Problem
 
 Vector = NDArray[np.float32]
 _WARM_UP_SIDE = 64
+# Of one request, so that a long one leaves room in the queue for others.
+_AT_ONCE = 16
 # Nothing of a file is quoted: it may be one that its client cannot read.
 _FAULTS = {
     "zero_bytes": "The picture is empty (0 bytes).",
@@ -75,6 +77,12 @@ class Embedder:
         """
         for picture in pictures:
             self._check(picture)
+        vectors = list[Vector]()
+        for start in range(0, len(pictures), _AT_ONCE):
+            vectors += self._embedded(pictures[start : start + _AT_ONCE])
+        return vectors
+
+    def _embedded(self, pictures: Sequence[bytes]) -> list[Vector]:
         futures = list[Future[Vector]]()
         try:
             futures += [self._batches.submit(picture) for picture in pictures]

@@ -5,31 +5,37 @@
 <name>/images/          kept pictures, by savename
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from threading import Condition, Lock
+from threading import Lock
 from typing import Any
+
+import numpy as np
 
 from toolkit.errors import RecordExistsError, VectorIndexError
 from toolkit.index.database.opening import create_index, open_index
 from toolkit.index.interface import Entry, Filter, Hit, IndexFacts
 from toolkit.serving.embedding import Vector
-from toolkit.serving.names import relative_path
+from toolkit.serving.in_use import InUse
+from toolkit.serving.kept_pictures import KeptPictures
+from toolkit.serving.numbering import Numbers
 from toolkit.serving.picture_records import FIELDS, PictureRecord, record_key, record_of
 from toolkit.serving.problems import Kind, Problem
-from toolkit.storage import atomic_directory, read_json, sync_folder, write_bytes, write_json
+from toolkit.storage import atomic_directory, read_json, sync_folder, write_json
 
 _FILE, _INDEX, _IMAGES = "database.json", "index", "images"
 _FORMAT = 1
 _TRIES = 100
 # Neighbours asked for a group that is wanted; a group has a few pictures.
 _HITS_A_GROUP = 4
+_EVERY: Filter = {"not": {"group_id": None}}
 
 
 class PictureDatabase:
-    """An open database.
+    """An open database. Threads may share it.
 
     Args:
         folder: holds a database.
@@ -44,10 +50,12 @@ class PictureDatabase:
         self.folder, self.max_records = folder, max_records
         self.feature = _read_feature(folder / _FILE)
         self._index = open_index(folder / _INDEX, fingerprint=fingerprint)
-        self._writing, self._pending = Lock(), 0
-        self._next_intra: dict[str | None, int] = {}
-        self._users, self._closed = Condition(), False
-        self._num_users = 0
+        self._numbers = Numbers(self._index)
+        self._pictures = KeptPictures(
+            folder / _IMAGES, lambda name: self._index.count({"savename": name}) > 0
+        )
+        self._use = InUse(folder.name)
+        self._counting, self._coming = Lock(), 0
 
     @property
     def facts(self) -> IndexFacts:
@@ -56,88 +64,93 @@ class PictureDatabase:
 
     # Writing.
 
-    def put(
-        self,
-        vector: Vector,
-        record: PictureRecord,
-        picture: bytes | None = None,
-        *,
-        replace: bool = True,
-    ) -> bool:
+    def put(self, vector: Vector, record: PictureRecord, picture: bytes | None = None) -> bool:
         """Adds a picture, or puts it in the place of the one with its key.
 
         Args:
             vector: of the picture.
             record: its key, and what is kept beside it.
             picture: bytes that are kept under the record's savename; None keeps none.
-            replace: False refuses a key that is taken.
 
         Returns:
             True when the picture is new.
 
         Raises:
-            Problem: there is no room, or the key is taken.
+            Problem: there is no room.
             ToolkitError: it cannot be written.
         """
-        with self._room(record):
-            is_new = self._index.get([record.key]) == [None]
-            with self._kept(record.savename, picture):
-                write = self._index.upsert if replace else self._index.add
-                write([record.key], vector[None], [record.to_json()])
-            self._count_from(record.group_id, record.intra_id + 1)
-        return is_new
+        with self._use.using():
+            before = self._index.get([record.key])[0]
+            with (
+                self._room(0 if before else 1),
+                self._pictures.keeping(_files([record], [picture])),
+            ):
+                self._index.upsert([record.key], vector[None], [record.to_json()])
+            self._numbers.written(record.group_id, record.intra_id)
+            if before is not None and (name := record_of(before.record).savename) is not None:
+                self._pictures.drop([name])
+        return before is None
 
     def append(
         self,
-        vector: Vector,
-        record: PictureRecord,
-        picture: bytes | None = None,
+        vectors: Sequence[Vector],
+        records: Sequence[PictureRecord],
+        pictures: Sequence[bytes | None] | None = None,
         *,
         over_groups: bool = False,
-    ) -> PictureRecord:
-        """Adds a picture under the next number of its group.
+    ) -> list[PictureRecord]:
+        """Adds pictures, all or none, under the next numbers of their groups.
 
         Args:
-            vector: of the picture.
-            record: its intra_id is not looked at.
-            picture: see `put`.
-            over_groups: count over all groups, so that the number alone names the picture.
+            vectors: of the pictures.
+            records: their numbers are not looked at.
+            pictures: bytes of each that are kept under its savename.
+            over_groups: count over all groups, so that a number alone names a picture.
 
         Returns:
-            The record with its number.
+            The records with their numbers.
 
         Raises:
-            Problem: see `put`.
+            Problem: there is no room.
+            ToolkitError: they cannot be written.
         """
-        for _ in range(_TRIES):
-            number = self._take_number(None if over_groups else record.group_id)
-            numbered = PictureRecord(record.group_id, number, record.savename, record.data)
-            try:
-                self.put(vector, numbered, picture, replace=False)
-            except RecordExistsError:
-                continue  # somebody took it by name
-            return numbered
-        raise Problem(Kind.BUSY, f"Others write to {record.group_id!r} too quickly; try again.")
+        with (
+            self._use.using(),
+            self._room(len(records)),
+            self._pictures.keeping(_files(records, pictures or [None] * len(records))),
+        ):
+            for _ in range(_TRIES):
+                numbered = self._numbered(records, over_groups=over_groups)
+                try:
+                    self._index.add(
+                        [record.key for record in numbered],
+                        np.stack(vectors),
+                        [record.to_json() for record in numbered],
+                    )
+                except RecordExistsError:
+                    self._numbers.forget()  # somebody took one by name
+                    continue
+                return numbered
+        raise Problem(Kind.BUSY, "Others take every number first; try again.", retry_after=1)
 
     def remove_where(self, where: Filter) -> int:
-        """Removes what a filter keeps, with the kept pictures that no other record names."""
-        with self._using():
-            names = {record_of(entry.record).savename for entry in self._index.entries(where)}
-            count = self._index.remove_where(where) if where else self._clean()
-            with self._writing:
-                self._next_intra.clear()
-            for name in names - {None}:
-                self._drop(str(name))
-            return count
+        """Removes what a filter keeps, with the kept pictures that no other record names.
 
-    def _clean(self) -> int:
-        return self._index.remove_where({"not": {"group_id": None}})
+        Returns:
+            How many records that were.
+        """
+        with self._use.using():
+            kept = {record_of(entry.record).savename for entry in self._index.entries(where)}
+            count = self._index.remove_where(where or _EVERY)
+            self._numbers.forget()
+            self._pictures.drop(kept - {None})  # type: ignore[arg-type]
+            return count
 
     # Reading.
 
     def get(self, group_id: str, intra_id: int) -> Entry | None:
         """Returns a record; None when there is none."""
-        with self._using():
+        with self._use.using():
             return self._index.get([record_key(group_id, intra_id)])[0]
 
     def entries(
@@ -153,13 +166,13 @@ class PictureDatabase:
         Raises:
             VectorIndexError: the filter is malformed.
         """
-        with self._using():
+        with self._use.using():
             stop = None if limit is None else offset + limit
             return list(islice(self._index.entries(where), offset, stop))
 
     def count(self, where: Filter | None = None) -> int:
         """Returns how many records a filter keeps."""
-        with self._using():
+        with self._use.using():
             return self._index.count(where)
 
     def search(
@@ -176,7 +189,7 @@ class PictureDatabase:
         Raises:
             VectorIndexError: the vector or the filter does not fit.
         """
-        with self._using():
+        with self._use.using():
             if by_group:
                 return self._search_groups(vector, k, where, threshold)
             return self._index.search(vector[None], k, where=where, threshold=threshold)[0]
@@ -187,7 +200,7 @@ class PictureDatabase:
         """Searches again without the groups that were found until there are k of them."""
         best: dict[str, Hit] = {}
         while len(best) < k:
-            others = {"any": [where or {}]} | ({"not": {"group_id": list(best)}} if best else {})
+            others = {"any": [where or {}], "not": {"group_id": list(best)}}
             asked = (k - len(best)) * _HITS_A_GROUP
             hits = self._index.search(vector[None], asked, where=others, threshold=threshold)[0]
             for hit in hits:
@@ -198,92 +211,52 @@ class PictureDatabase:
 
     def picture(self, savename: str) -> bytes | None:
         """Returns a kept picture; None when there is none of that name."""
-        file = self.folder / _IMAGES / relative_path(savename, "savename")
-        return file.read_bytes() if file.is_file() else None
+        with self._use.using():
+            return self._pictures.read(savename)
 
     # The folder.
 
     def save(self) -> None:
         """Makes the next opening quick; nothing is lost without it."""
-        with self._using():
+        with self._use.using():
             self._index.save()
 
     def close(self) -> None:
         """Waits for who is reading or writing, and lets nobody in."""
-        with self._users:
-            self._closed = True
-            self._users.wait_for(lambda: not self._num_users)
+        self._use.close()
         self._index.close()
 
     @contextmanager
-    def _using(self) -> Iterator[None]:
-        with self._users:
-            if self._closed:
-                raise Problem(Kind.NO_DATABASE, f"The database {self.folder.name!r} is closed.")
-            self._num_users += 1
+    def _room(self, count: int) -> Iterator[None]:
+        """Keeps room for records that are coming while the block writes them."""
+        with self._counting:
+            there = self._index.facts.count + self._coming
+            if count and self.max_records is not None and there + count > self.max_records:
+                raise Problem(
+                    Kind.QUOTA,
+                    f"The database {self.folder.name!r} may hold {self.max_records:,} records. "
+                    "Delete some, or use another database.",
+                )
+            self._coming += count
         try:
             yield
         finally:
-            with self._users:
-                self._num_users -= 1
-                self._users.notify_all()
+            with self._counting:
+                self._coming -= count
 
-    @contextmanager
-    def _room(self, record: PictureRecord) -> Iterator[None]:
-        """Keeps room for one more record while the block runs."""
-        with self._using():
-            with self._writing:
-                is_full = (
-                    self.max_records is not None
-                    and self._index.facts.count + self._pending >= self.max_records
-                )
-                if is_full and self._index.get([record.key]) == [None]:
-                    raise Problem(
-                        Kind.QUOTA,
-                        f"The database {self.folder.name!r} holds {self.max_records:,} records, "
-                        "which is its limit. Delete some, or use another database.",
-                    )
-                self._pending += 1
-            try:
-                yield
-            finally:
-                with self._writing:
-                    self._pending -= 1
-
-    def _take_number(self, group_id: str | None) -> int:
-        with self._writing:
-            if group_id not in self._next_intra:
-                where = None if group_id is None else {"group_id": group_id}
-                numbers = (entry.record["intra_id"] for entry in self._index.entries(where))
-                self._next_intra[group_id] = max(numbers, default=-1) + 1
-            number = self._next_intra[group_id]
-            self._next_intra[group_id] = number + 1
-            return number
-
-    def _count_from(self, group_id: str, number: int) -> None:
-        with self._writing:
-            for counted in (group_id, None):
-                if counted in self._next_intra:
-                    self._next_intra[counted] = max(self._next_intra[counted], number)
-
-    @contextmanager
-    def _kept(self, savename: str | None, picture: bytes | None) -> Iterator[None]:
-        """Keeps a picture before its record is written: an acknowledged record has its picture."""
-        if savename is None or picture is None:
-            yield
-            return
-        file = self.folder / _IMAGES / relative_path(savename, "savename")
-        write_bytes(file, picture)
-        sync_folder(file.parent)
-        try:
-            yield
-        except BaseException:
-            self._drop(savename)
-            raise
-
-    def _drop(self, savename: str) -> None:
-        if self._index.count({"savename": savename}) == 0:
-            (self.folder / _IMAGES / savename).unlink(missing_ok=True)
+    def _numbered(
+        self, records: Sequence[PictureRecord], *, over_groups: bool
+    ) -> list[PictureRecord]:
+        if over_groups:
+            numbers = self._numbers.take(None, len(records))
+            return [
+                replace(record, intra_id=number)
+                for record, number in zip(records, numbers, strict=True)
+            ]
+        return [
+            replace(record, intra_id=self._numbers.take(record.group_id, 1)[0])
+            for record in records
+        ]
 
 
 def create_database(
@@ -313,6 +286,16 @@ def create_database(
 def is_database(folder: Path) -> bool:
     """Tells whether a folder holds a database."""
     return (folder / _FILE).is_file()
+
+
+def _files(
+    records: Sequence[PictureRecord], pictures: Sequence[bytes | None]
+) -> Mapping[str, bytes]:
+    return {
+        record.savename: picture
+        for record, picture in zip(records, pictures, strict=True)
+        if record.savename is not None and picture is not None
+    }
 
 
 def _read_feature(file: Path) -> str:

@@ -91,7 +91,7 @@ class RecordFunctions:
         picture = self._service.reader.read(parameters.required(name), call.home, name)
         (vector,) = self._service.embedder.embed(picture)
         if number is None:
-            record, is_new = database.append(vector, record, picture), True
+            (record,), is_new = database.append([vector], [record], [picture]), True
         else:
             is_new = database.put(vector, record, picture)
         info = {"update": True} if must_exist else {"add": True, "update": not is_new}
@@ -119,7 +119,7 @@ class RecordFunctions:
                 (vector,) = self._service.embedder.embed(
                     read(image_root + address.strip(), call.home, "the picture")
                 )
-                call.database.append(vector, record)
+                call.database.append([vector], [record])
                 added += 1
             except Problem as problem:
                 failed.append({"line": number, "error": problem.message})

@@ -137,7 +137,8 @@ def _added(service: Service, client: Client, name: str, form: PictureForm) -> di
     savename = (options.savename or name_for(picture)) if options.keep else None
     record = PictureRecord(group, options.intra_id or 0, savename, data)
     if options.intra_id is None:
-        return {**database.append(vector, record, picture).to_json(), "is_new": True}
+        (record,) = database.append([vector], [record], [picture])
+        return {**record.to_json(), "is_new": True}
     is_new = database.put(vector, record, picture)
     return {**record.to_json(), "is_new": is_new}
 
