@@ -76,7 +76,7 @@ class Embedder:
             Problem: one cannot be decoded or is too large, too many wait, or it takes too long.
         """
         for picture in pictures:
-            self._check(picture)
+            self.check(picture)
         vectors = list[Vector]()
         for start in range(0, len(pictures), _AT_ONCE):
             vectors += self._embedded(pictures[start : start + _AT_ONCE])
@@ -101,8 +101,12 @@ class Embedder:
         """Answers who waits, and ends."""
         self._batches.close()
 
-    def _check(self, picture: bytes) -> None:
-        """Looks at the header, so that what cannot be used takes nobody's place in the queue."""
+    def check(self, picture: bytes) -> None:
+        """Looks at the header, so that what cannot be used takes nobody's place in the queue.
+
+        Raises:
+            Problem: it is no picture, or too large.
+        """
         try:
             header = read_header(picture)
         except DecodeError as error:

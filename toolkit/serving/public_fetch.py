@@ -113,11 +113,14 @@ class PublicFetch:
             raise TimeoutError
         opened = socket.create_connection((self._checked(host, port), port), remaining)
         # A server that sends a byte now and then would never run into a timeout of the socket.
-        timer = Timer(remaining, _cut, [opened])
+        timer = Timer(remaining, lambda: _cut(opened))
         timer.start()
         try:
             if is_https:
-                opened = ssl.create_default_context().wrap_socket(opened, server_hostname=host)
+                opened = ssl.create_default_context().wrap_socket(
+                    opened, server_hostname=host, do_handshake_on_connect=False
+                )
+                opened.do_handshake()
             connection = http.client.HTTPConnection(host, port)
             connection.sock = opened
             yield connection
@@ -148,6 +151,7 @@ class PublicFetch:
 
 def _cut(opened: socket.socket) -> None:
     try:
-        opened.shutdown(socket.SHUT_RDWR)
+        # That of a plain socket: the one of TLS would wait for the other side.
+        socket.socket.shutdown(opened, socket.SHUT_RDWR)
     except OSError:  # it has ended by itself
         return

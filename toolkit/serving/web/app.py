@@ -23,6 +23,7 @@ from toolkit.serving.web.page_routes import has_page, page_routes
 from toolkit.serving.web.picture_routes import picture_routes
 from toolkit.serving.web.predict_routes import predict_routes
 from toolkit.serving.web.probe_routes import probe_routes
+from toolkit.serving.web.shitu_routes import shitu_routes
 from toolkit.serving.web.working import Workers
 from toolkit.version import __version__
 
@@ -82,7 +83,7 @@ def build_application(
     )
     app.include_router(probe_routes(service, metrics, lambda: gate.is_stopping))
     app.include_router(predict_routes(service, workers, services))
-    for routes in (database_routes, picture_routes, feature_routes):
+    for routes in (database_routes, picture_routes, feature_routes, shitu_routes):
         app.include_router(routes(service, workers))
     if page and has_page():
         app.include_router(page_routes())
