@@ -1,4 +1,4 @@
-"""A server of ours on this machine; its address is told apart from public ones by the check alone."""
+"""A server on this machine; its address is told apart from public ones by the check alone."""
 
 import ipaddress
 import threading
@@ -14,7 +14,7 @@ from toolkit.serving.public_fetch import PublicFetch, is_public
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254",
+        "127.0.0.1", "0.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254",
         "100.64.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1",
         "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
         "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "100::1",
@@ -58,12 +58,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
 
-    def log_message(self, format: str, *values: object) -> None:  # noqa: A002
+    def log_message(self, *_: object) -> None:
         return
 
 
 class _Quiet(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_: object) -> None:
         return  # a client that was cut off
 
 
@@ -86,7 +86,7 @@ def _fetch(seconds: float = 5.0) -> PublicFetch:
     return PublicFetch(
         seconds,
         1000,
-        resolve=lambda host, port: [host.removesuffix(".test").replace("-", ".")],
+        resolve=lambda host, _: [host.removesuffix(".test").replace("-", ".")],
         is_allowed=lambda address: address == here,
     )
 
@@ -132,7 +132,7 @@ def test_the_name_is_resolved_once_and_the_checked_address_is_connected_to(port:
     fetch = PublicFetch(
         5.0,
         1000,
-        resolve=lambda host, asked: next(answers),
+        resolve=lambda *_: next(answers),
         is_allowed=lambda address: str(address) == "127.0.0.1",
     )
     assert fetch(f"http://rebinding.test:{port}/3") == b"xxx"
@@ -144,7 +144,7 @@ def test_one_private_address_among_public_ones_is_enough(port: int) -> None:
     fetch = PublicFetch(
         5.0,
         1000,
-        resolve=lambda host, asked: ["127.0.0.1", "10.0.0.1"],
+        resolve=lambda *_: ["127.0.0.1", "10.0.0.1"],
         is_allowed=lambda address: str(address) == "127.0.0.1",
     )
     with pytest.raises(FetchError, match="not public"):

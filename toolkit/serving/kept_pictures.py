@@ -29,7 +29,7 @@ class KeptPictures:
 
     def read(self, name: str) -> bytes | None:
         """Returns a picture; None when there is none of that name."""
-        file = self._folder / relative_path(name, "savename")
+        file = self._file(name)
         return file.read_bytes() if file.is_file() else None
 
     @contextmanager
@@ -43,11 +43,12 @@ class KeptPictures:
             Problem: a name cannot be that of a file.
             StorageError: the disk is full, or cannot be written to.
         """
+        files = {self._file(name): picture for name, picture in pictures.items()}
         with self._lock:
             self._coming.update(pictures.keys())
         try:
-            for name, picture in pictures.items():
-                self._write(self._folder / relative_path(name, "savename"), picture)
+            for file, picture in files.items():
+                self._write(file, picture)
             yield
         finally:
             with self._lock:
@@ -60,8 +61,11 @@ class KeptPictures:
             with self._lock:
                 if self._coming[name] <= 0:
                     del self._coming[name]
-                    if not self._is_named(name):
-                        (self._folder / name).unlink(missing_ok=True)
+                    if self._file(name).is_file() and not self._is_named(name):
+                        self._file(name).unlink()
+
+    def _file(self, name: str) -> Path:
+        return self._folder / relative_path(name, "savename")
 
     def _write(self, file: Path, picture: bytes) -> None:
         try:

@@ -5,12 +5,10 @@
 <name>/images/          kept pictures, by savename
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from toolkit.serving.kept_pictures import KeptPictures
 from toolkit.serving.numbering import Numbers
 from toolkit.serving.picture_records import FIELDS, PictureRecord, record_key, record_of
 from toolkit.serving.problems import Kind, Problem
+from toolkit.serving.room import Room
 from toolkit.storage import atomic_directory, read_json, sync_folder, write_json
 
 _FILE, _INDEX, _IMAGES = "database.json", "index", "images"
@@ -47,7 +46,7 @@ class PictureDatabase:
     """
 
     def __init__(self, folder: Path, fingerprint: str, max_records: int | None = None) -> None:
-        self.folder, self.max_records = folder, max_records
+        self.folder = folder
         self.feature = _read_feature(folder / _FILE)
         self._index = open_index(folder / _INDEX, fingerprint=fingerprint)
         self._numbers = Numbers(self._index)
@@ -55,7 +54,7 @@ class PictureDatabase:
             folder / _IMAGES, lambda name: self._index.count({"savename": name}) > 0
         )
         self._use = InUse(folder.name)
-        self._counting, self._coming = Lock(), 0
+        self._room = Room(folder.name, max_records, lambda: self._index.facts.count)
 
     @property
     def facts(self) -> IndexFacts:
@@ -82,7 +81,7 @@ class PictureDatabase:
         with self._use.using():
             before = self._index.get([record.key])[0]
             with (
-                self._room(0 if before else 1),
+                self._room.taken(0 if before else 1),
                 self._pictures.keeping(_files([record], [picture])),
             ):
                 self._index.upsert([record.key], vector[None], [record.to_json()])
@@ -116,7 +115,7 @@ class PictureDatabase:
         """
         with (
             self._use.using(),
-            self._room(len(records)),
+            self._room.taken(len(records)),
             self._pictures.keeping(_files(records, pictures or [None] * len(records))),
         ):
             for _ in range(_TRIES):
@@ -143,6 +142,7 @@ class PictureDatabase:
             kept = {record_of(entry.record).savename for entry in self._index.entries(where)}
             count = self._index.remove_where(where or _EVERY)
             self._numbers.forget()
+            self._room.given_back(count)
             self._pictures.drop(kept - {None})  # type: ignore[arg-type]
             return count
 
@@ -225,24 +225,6 @@ class PictureDatabase:
         """Waits for who is reading or writing, and lets nobody in."""
         self._use.close()
         self._index.close()
-
-    @contextmanager
-    def _room(self, count: int) -> Iterator[None]:
-        """Keeps room for records that are coming while the block writes them."""
-        with self._counting:
-            there = self._index.facts.count + self._coming
-            if count and self.max_records is not None and there + count > self.max_records:
-                raise Problem(
-                    Kind.QUOTA,
-                    f"The database {self.folder.name!r} may hold {self.max_records:,} records. "
-                    "Delete some, or use another database.",
-                )
-            self._coming += count
-        try:
-            yield
-        finally:
-            with self._counting:
-                self._coming -= count
 
     def _numbered(
         self, records: Sequence[PictureRecord], *, over_groups: bool

@@ -145,7 +145,7 @@ class PublicFetch:
             if len(body) > self._max_bytes or (expected or 0) > self._max_bytes:
                 raise FetchError(f"The URL serves more than {self._max_bytes:,} bytes.")
         if expected is not None and len(body) < expected:
-            raise FetchError("The URL's answer was cut off.")
+            raise http.client.IncompleteRead(bytes(body), expected - len(body))
         return bytes(body)
 
 
