@@ -137,6 +137,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 _EXTRA_OF = {
     "aiobotocore": "object-store",
     "botocore": "object-store",
+    "fastapi": "service",
     "fsspec": "object-store",
     "ml_dtypes": "onnxruntime",
     "numba": "kernels",
@@ -146,11 +147,15 @@ _EXTRA_OF = {
     "paddle": "cpu",
     "paddle2onnx": "onnxruntime",
     "ppcls": "paddleclas",
+    "prometheus_client": "service",
     "pyarrow": "parquet",
     "pymilvus": "milvus",
+    "python_multipart": "service",
     "ray": "ray",
     "s3fs": "object-store",
+    "starlette": "service",
     "threadpoolctl": "kernels",
+    "uvicorn": "service",
     "visualdl": "visualdl",
 }
 

@@ -26,6 +26,7 @@ from toolkit.config.run_sections import (
     TrainSection,
 )
 from toolkit.config.section import Section
+from toolkit.config.serve_section import ServeSection
 
 
 class Config(Section):
@@ -41,6 +42,7 @@ class Config(Section):
     Pack: PackSection = Field(default_factory=PackSection)
     Index: IndexSection = Field(default_factory=IndexSection)
     Search: SearchSection = Field(default_factory=SearchSection)
+    Serve: ServeSection = Field(default_factory=ServeSection)
     Arch: ArchSection
     Loss: list[LossPart] = Field(min_length=1)
     Optimizer: OptimizerPart

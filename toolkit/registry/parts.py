@@ -143,6 +143,7 @@ TASKS = Registry(
             "pack",
             "build_index",
             "search",
+            "serve",
         )
     },
 )

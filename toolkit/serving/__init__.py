@@ -1,0 +1,1 @@
+"""Pictures over HTTP: matching and retrieval for many clients, in bounded memory."""

@@ -1,0 +1,1 @@
+"""The service on a socket: FastAPI and uvicorn, from the extra ``service``."""

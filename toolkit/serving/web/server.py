@@ -1,0 +1,130 @@
+"""uvicorn around the application: a socket, deadlines for slow clients, a stop that finishes."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from toolkit.errors import ConfigError
+from toolkit.serving.limits import Limits
+from toolkit.serving.web.app import Application
+
+_LOG = logging.getLogger(__name__)
+_BACKLOG = 2048
+_KEEP_ALIVE = 30
+_REFUSAL = b'{"title": "Busy", "status": 503, "detail": "Too many connections; try again."}'
+_REFUSED = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(_REFUSAL)
+) + _REFUSAL
+
+
+class _Connection(H11Protocol):
+    """A connection whose first request must come in time; there are only so many."""
+
+    def __init__(self, limits: Limits, **options: Any) -> None:
+        super().__init__(**options)
+        self._limits = limits
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.max_connections:
+            transport.write(_REFUSED)
+            transport.close()
+            return
+        self.loop.call_later(self._limits.read_timeout, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it listens, and when it begins to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_start: Callable[[], None], on_stop: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_start, self._on_stop = on_start, on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to answer."""
+        await super().startup(sockets)
+        self._on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets requests under way finish."""
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Opens the socket.
+
+    Raises:
+        ConfigError: the address is not ours, or taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+    except OSError as error:
+        opened.close()
+        raise ConfigError(
+            f"Serve.host {host} and Serve.port {port} cannot be listened on: {error.strerror}. "
+            "Choose another port; 0 takes a free one."
+        ) from error
+    return opened
+
+
+def run_server(
+    application: Application,
+    opened: socket.socket,
+    limits: Limits,
+    on_start: Callable[[], None],
+) -> None:
+    """Answers until SIGTERM or SIGINT, and returns when all that was under way is answered.
+
+    Args:
+        application: what is served.
+        opened: the socket.
+        limits: how much is taken on.
+        on_start: called when the first request would be answered.
+    """
+    config = uvicorn.Config(
+        application.gate,
+        http=partial(_Connection, limits),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=round(limits.stop_timeout),
+    )
+
+    def stop() -> None:
+        _LOG.info("Stopping: requests under way are answered first.")
+        application.gate.is_stopping = True
+
+    # uvicorn raises the signal again when it is done; by then it has been heeded.
+    before = {number: signal.signal(number, _heeded) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        _Server(config, on_start, stop).run(sockets=[opened])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        application.workers.close()
+
+
+def _heeded(number: int, _: object) -> None:
+    _LOG.info("Stopped by %s.", signal.Signals(number).name)
