@@ -54,7 +54,7 @@ docs: $(RUNTIME)  ## write the generated pages of docs/
 
 lock:  ## choose versions anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \
-	  --extra onnxruntime --extra openvino --extra kernels --extra ray --extra object-store \
+	  --extra onnxruntime --extra openvino --extra kernels --extra service --extra ray --extra object-store \
 	  --group dev --group slow --no-annotate --custom-compile-command "make lock" --output-file constraints.txt
 
 clean:  ## remove the environment and all outputs
@@ -67,7 +67,7 @@ $(BIN)/python:
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --upgrade pip setuptools
 	# setuptools warns that this folder will be imported as it stands; that is what is wanted.
-	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable ".[cpu,parquet,onnxruntime,openvino,kernels]"
+	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable ".[cpu,parquet,onnxruntime,openvino,kernels,service]"
 	touch $@
 
 $(TOOLS): $(RUNTIME)
