@@ -41,7 +41,8 @@ class _Connection(H11Protocol):
         self.loop.call_later(self._limits.read_timeout, self._close_if_silent)
 
     def _close_if_silent(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        cycle: Any = self.cycle  # None until there is a request, whatever uvicorn's types say
+        if cycle is None and not self.transport.is_closing():
             self.transport.close()
 
 
