@@ -122,7 +122,7 @@ def test_ten_thousand_tiny_requests_at_once(server: Served) -> None:
             status, answer = server.ask(
                 "/v1/databases" if number % 2 else "/api/predict/none",
                 b"{}" if number % 2 == 0 else None,
-            )  # noqa: E501
+            )
         except (ConnectionError, TimeoutError):
             return 0
         assert isinstance(answer, dict)

@@ -95,10 +95,10 @@ def test_keys_overwriting_and_deleting(opened: Call) -> None:
     assert again["info"] == {"add": True, "update": True}
     assert [
         one["intra_id"] for one in opened("db_get", database_name="a", group_id="0")["result"]
-    ] == [0, 6, 5]  # noqa: E501
+    ] == [0, 6, 5]
     assert opened("db_update", database_name="a", group_id="0", intra_id=6, image=picture)[
         "info"
-    ] == {"update": True}  # noqa: E501
+    ] == {"update": True}
     one = opened("db_get", database_name="a", group_id="0", intra_id=6)["result"]
     assert one == [{"group_id": "0", "intra_id": 6, "savename": None, "data": {}}]
     assert opened("db_del", database_name="a", group_id=0, intra_id=5)["info"] == {"delete": 1}
@@ -107,7 +107,7 @@ def test_keys_overwriting_and_deleting(opened: Call) -> None:
     assert (
         _refused(opened, "db_update", database_name="a", group_id="0", intra_id=77, image=picture)
         is Kind.NO_RECORD
-    )  # noqa: E501
+    )
     assert opened("db_del", database_name="a", group_id="0")["info"] == {"delete": 2}
     opened("db_set", database_name="a", image=picture, group_id="x")
     assert opened("db_clean", database_name="a")["info"] == {"delete": 1}
@@ -120,11 +120,11 @@ def test_databases(opened: Call) -> None:
     assert (
         _refused(opened, "add", database_name="c", feature_dim_dict={"feature": 384})
         is Kind.WRONG_DIMENSION
-    )  # noqa: E501
+    )
     assert (
         _refused(opened, "add", database_name="a", feature_distance_dict={"feature": "L2"})
         is Kind.DATABASE_EXISTS
-    )  # noqa: E501
+    )
     assert _refused(opened, "add", database_name="../c") is Kind.WRONG_VALUE
     assert opened("get")["db_dict"]["b"]["feature_distance_dict"] == {"f": "L2"}
     assert list(opened("get", database_name="a")["db_dict"]) == ["a"]
@@ -154,7 +154,7 @@ def test_a_saved_picture_is_found_by_its_address_and_nothing_else_is(
     assert (
         _refused(opened, "db_search", database_name="a", image="http://127.0.0.1/x")
         is Kind.FORBIDDEN
-    )  # noqa: E501
+    )
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
@@ -175,12 +175,12 @@ def test_too_large_and_cut_off_pictures(opened: Call) -> None:
             opened, "db_set", database_name="a", group_id="g", image=as_text(drawn(1, side=1200))
         )
         is Kind.BAD_PICTURE
-    )  # noqa: E501
+    )
     cut = drawn(1, form="JPEG")[:-200]
     assert (
         _refused(opened, "db_set", database_name="a", group_id="g", image=as_text(cut))
         is Kind.BAD_PICTURE
-    )  # noqa: E501
+    )
     assert opened("get")["db_dict"]["a"]["count"] == 0
 
 
@@ -258,12 +258,12 @@ def test_a_list_of_pictures(opened: Call, service: Service) -> None:
             {"function_name": "search", "db_name": "a", "function_params": {"x": 1}},
             "db_search",
             {"database_name": "a", "x": 1},
-        ),  # noqa: E501
+        ),
         (
             {"input": {"url": "u", "function_name": "db_set", "function_params": {"y": 2}}},
             "db_set",
             {"image": "u", "y": 2},
-        ),  # noqa: E501
+        ),
         ({"imagea": "1", "imageb": "2"}, "match", {"imagea": "1", "imageb": "2"}),
     ],
 )
@@ -274,7 +274,7 @@ def test_older_envelopes(body: dict[str, Any], function: str, parameters: dict[s
 
 @pytest.mark.parametrize(
     "body", [[], None, 1, {}, {"function_name": 1}, {"function_name": "a", "function_params": []}]
-)  # noqa: E501
+)
 def test_no_envelope(body: object) -> None:
     with pytest.raises(Problem):
         read_call(body)

@@ -12,16 +12,17 @@ pytest.importorskip("httpx2")
 pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 pytest.importorskip("python_multipart")
-from starlette.testclient import TestClient  # noqa: E402
+from starlette.testclient import TestClient
 
-from tests.serving.conftest import as_text, drawn  # noqa: E402
-from toolkit.serving.limits import Limits  # noqa: E402
-from toolkit.serving.metrics import Metrics  # noqa: E402
-from toolkit.serving.service import Service  # noqa: E402
-from toolkit.serving.tokens import Tokens  # noqa: E402
-from toolkit.serving.web.app import build_application  # noqa: E402
-from toolkit.serving.web.page_routes import page_routes  # noqa: E402
+from tests.serving.conftest import as_text, drawn
+from toolkit.serving.limits import Limits
+from toolkit.serving.metrics import Metrics
+from toolkit.serving.service import Service
+from toolkit.serving.tokens import Tokens
+from toolkit.serving.web.app import build_application
+from toolkit.serving.web.page_routes import page_routes
 
+WORD = "w0rd"
 SERVICES = {"img_match_001": "match", "img_retrieval_001": "retrieval"}
 TOKENS = ["w0rd", "r3ad read", "0ther write other"]
 
@@ -30,7 +31,7 @@ TOKENS = ["w0rd", "r3ad read", "0ther write other"]
 def open_client(service: Service) -> Iterator[Callable[..., TestClient]]:
     workers = []
 
-    def open_client(token: str | None = "w0rd", **limits: Any) -> TestClient:
+    def open_client(token: str | None = WORD, **limits: Any) -> TestClient:
         application = build_application(
             service,
             Metrics(),
@@ -113,7 +114,7 @@ def test_databases_and_pictures(client: TestClient) -> None:
     bare = client.post(
         "/v1/databases/a/search?k=2", content=drawn(1), headers={"Content-Type": "image/png"}
     ).json()
-    assert [one["group_id"] for one in bare["neighbours"]][0] == "g1"
+    assert next(one["group_id"] for one in bare["neighbours"]) == "g1"
     body = {"image": as_text(drawn(1)), "k": 9, "where": {"data.n": [0, 2]}}
     found = client.post("/v1/databases/a/search", json=body).json()["neighbours"]
     assert sorted(one["group_id"] for one in found) == ["g0", "g2"]
@@ -219,7 +220,7 @@ def test_long_bodies_and_too_many_requests(open_client: Callable[..., TestClient
     assert (
         open_client(max_buffered_bytes=10).post("/v1/features", content=b"x" * 11).status_code
         == 503
-    )  # noqa: E501
+    )
 
 
 def test_nothing_secret_is_in_the_log(
@@ -248,7 +249,7 @@ def test_numbers_for_prometheus(client: TestClient) -> None:
     client.put("/v1/databases/a")
     client.post(
         "/v1/databases/a/images?group_id=g", content=drawn(1), headers={"Content-Type": "image/png"}
-    )  # noqa: E501
+    )
     text = client.get("/metrics").text
     for line in (
         'toolkit_index_records{database="a",folder="default"} 1.0',
@@ -271,7 +272,7 @@ def test_paddlex_routes(client: TestClient) -> None:
     body = {"image": pairs[2]["image"], "indexKey": key, "topk": 2, "recThreshold": -1}
     (box,) = client.post("/shitu-infer", json=body).json()["result"]["detectedObjects"]
     assert box["bbox"] == [0, 0, 48, 48]
-    assert [one["label"] for one in box["recResults"]][0] == "l2"
+    assert next(one["label"] for one in box["recResults"]) == "l2"
     assert len(box["recResults"]) == 2
     boxes = {**body, "boxes": [[0, 0, 24, 24], [24, 24, 48, 48]]}
     found = client.post("/shitu-infer", json=boxes).json()["result"]["detectedObjects"]
