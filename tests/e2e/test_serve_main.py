@@ -99,7 +99,7 @@ def test_search_is_what_features_and_a_loop_say(server: Served, metric: str) -> 
 
 def test_a_second_server_on_the_same_folder_is_refused(server: Served, tmp_path: Path) -> None:
     done = _main(
-        f"Serve.root={tmp_path / 'root'}", "Serve.port=0", token="x", output=tmp_path / "out2"
+        f"Serve.root={tmp_path / 'root'}", "Serve.port=0", word="x", output=tmp_path / "out2"
     )
     assert done.returncode == 2
     assert "Another service" in done.stderr
@@ -111,19 +111,19 @@ def test_a_taken_port_and_no_token_are_told(server: Served, tmp_path: Path) -> N
     done = _main(
         f"Serve.root={tmp_path / 'other'}",
         f"Serve.port={port}",
-        token="x",
+        word="x",
         output=tmp_path / "out2",
     )
     assert (done.returncode, "cannot be listened on" in done.stderr) == (2, True)
-    done = _main(f"Serve.root={tmp_path / 'other'}", token="", output=tmp_path / "out2")
+    done = _main(f"Serve.root={tmp_path / 'other'}", word="", output=tmp_path / "out2")
     assert (done.returncode, "There is no token" in done.stderr) == (2, True)
 
 
-def _main(*overrides: str, output: Path, token: str) -> subprocess.CompletedProcess[str]:
+def _main(*overrides: str, output: Path, word: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "main.py", "-c", "configs/service/retrieval.yaml"]
     for override in (f"Global.output={output}", *overrides):
         command += ["-o", override]
-    environment = {**os.environ, "TOOLKIT_TOKEN": token}
+    environment = {**os.environ, "TOOLKIT_TOKEN": word}
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )

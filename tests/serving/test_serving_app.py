@@ -2,7 +2,9 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("python_multipart")
 from starlette.testclient import TestClient
 
-from tests.serving.conftest import as_text, drawn
+from tests.serving.conftest import WRITER, as_text, drawn
+from toolkit.serving.job import JobFiles
+from toolkit.serving.jobs import Jobs
 from toolkit.serving.limits import Limits
 from toolkit.serving.metrics import Metrics
 from toolkit.serving.service import Service
@@ -22,15 +26,16 @@ from toolkit.serving.tokens import Tokens
 from toolkit.serving.web.app import build_application
 from toolkit.serving.web.page_routes import page_routes
 
+WORD = "w0rd"
 SERVICES = {"img_match_001": "match", "img_retrieval_001": "retrieval"}
 TOKENS = ["w0rd", "r3ad read", "0ther write other"]
 
 
 @pytest.fixture
 def open_client(service: Service) -> Iterator[Callable[..., TestClient]]:
-    workers = []
+    opened = []
 
-    def open_client(token: str | None = "w0rd", **limits: Any) -> TestClient:
+    def open_client(token: str | None = WORD, **limits: Any) -> TestClient:
         application = build_application(
             service,
             Metrics(),
@@ -38,13 +43,13 @@ def open_client(service: Service) -> Iterator[Callable[..., TestClient]]:
             tokens=Tokens(TOKENS),
             limits=Limits(**{"workers": 4, **limits}),
         )
-        workers.append(application.workers)
+        opened.append(application)
         headers = {} if token is None else {"Authorization": token}
         return TestClient(application.gate, headers=headers)
 
     yield open_client
-    for pool in workers:
-        pool.close()
+    for application in opened:
+        application.close()
 
 
 @pytest.fixture
@@ -314,3 +319,48 @@ def test_the_page_may_be_kept_and_loads_nothing_else(tmp_path: Path) -> None:
     assert client.get("/page/app.js").headers["cache-control"] == "no-cache"
     again = client.get("/", headers={"If-None-Match": index.headers["etag"]})
     assert again.status_code == 304
+
+
+def _finished(client: TestClient, job: str) -> dict[str, Any]:
+    until = time.monotonic() + 20
+    while (told := client.get(f"/v1/jobs/{job}").json())["state"] in ("waiting", "running"):
+        assert time.monotonic() < until
+    return told
+
+
+def test_a_job_writes_its_rows_and_tells_which_failed(client: TestClient) -> None:
+    client.put("/v1/databases/a")
+    rows = [{"image": as_text(drawn(seed)), "group_id": "g"} for seed in range(20)]
+    rows[7] = {"image": "AAAA", "group_id": "g"}
+    rows[9] = {"image": as_text(drawn(9)), "group_id": ""}
+    started = client.post("/v1/databases/a/jobs", json={"rows": rows})
+    assert started.status_code == 202
+    told = _finished(client, started.json()["id"])
+    assert (told["state"], told["total"], told["done"], told["failed"]) == ("done", 20, 20, 2)
+    assert [one["row"] for one in told["errors"]] == [7, 9]
+    records = client.get("/v1/databases/a/images").json()
+    assert [one["intra_id"] for one in records["pictures"]] == list(range(18))
+    assert all(
+        set(one) == {"group_id", "intra_id", "savename", "data"} for one in records["pictures"]
+    )
+    assert [one["id"] for one in client.get("/v1/jobs").json()["jobs"]] == [told["id"]]
+    assert client.delete(f"/v1/jobs/{told['id']}").json()["state"] == "done"
+    for wrong in ({}, {"rows": []}, {"rows": rows, "file": "x"}, {"file": "bm8K"}):
+        assert client.post("/v1/databases/a/jobs", json=wrong).status_code in (400, 422)
+    assert client.post("/v1/databases/b/jobs", json={"rows": rows}).status_code == 404
+    assert client.get("/v1/jobs/none").status_code == 404
+
+
+def test_a_job_that_was_killed_writes_no_row_twice(client: TestClient, service: Service) -> None:
+    """Rows are written and the note of them is not: what a kill leaves at the worst moment."""
+    client.put("/v1/databases/a")
+    rows = [{"image": as_text(drawn(seed)), "group_id": "g"} for seed in range(5)]
+    job = _finished(client, client.post("/v1/databases/a/jobs", json={"rows": rows}).json()["id"])
+    databases = service.databases(WRITER)
+    files = JobFiles(databases.folder)
+    files.save(replace(files.get(job["id"]), state="running", done=0))
+    jobs = Jobs(service)
+    jobs.resume(databases)
+    assert _finished(client, job["id"])["done"] == 5
+    jobs.close()
+    assert client.get("/v1/databases/a").json()["count"] == 5

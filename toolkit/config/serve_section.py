@@ -89,7 +89,9 @@ class ServeSection(Section):
     )
     timeout: PositiveFloat = Field(30.0, description="Seconds until a request is answered 408.")
     read_timeout: PositiveFloat = Field(
-        20.0, description="Seconds in which a client must have sent its headers, and its body."
+        20.0,
+        description="Seconds in which a client must have sent its headers, and its body; and that "
+        "an idle connection is kept.",
     )
     stop_timeout: PositiveFloat = Field(
         30.0, description="Seconds that requests under way have when the service is stopped."

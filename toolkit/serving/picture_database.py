@@ -84,7 +84,7 @@ class PictureDatabase:
                 self._room.taken(0 if before else 1),
                 self._pictures.keeping(_files([record], [picture])),
             ):
-                self._index.upsert([record.key], vector[None], [record.to_json()])
+                self._index.upsert([record.key], vector[None], [record.kept()])
             self._numbers.written(record.group_id, record.intra_id)
             if before is not None and (name := record_of(before.record).savename) is not None:
                 self._pictures.drop([name])
@@ -124,7 +124,7 @@ class PictureDatabase:
                     self._index.add(
                         [record.key for record in numbered],
                         np.stack(vectors),
-                        [record.to_json() for record in numbered],
+                        [record.kept() for record in numbered],
                     )
                 except RecordExistsError:
                     self._numbers.forget()  # somebody took one by name

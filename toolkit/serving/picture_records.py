@@ -24,20 +24,27 @@ class PictureRecord:
         intra_id: which picture of the group it is.
         savename: file of the picture below the database's folder; None when it was not kept.
         data: what else the client said.
+        source: row of the job that wrote it, so that a job that was killed writes no row twice; not
+            told to clients.
     """
 
     group_id: str
     intra_id: int
     savename: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    source: str | None = None
 
     @property
     def key(self) -> str:
         """The id in the index; the number is behind the last slash, whatever the group is."""
         return record_key(self.group_id, self.intra_id)
 
+    def kept(self) -> dict[str, Any]:
+        """Returns the record as the index keeps it."""
+        return self.to_json() | ({} if self.source is None else {"source": self.source})
+
     def to_json(self) -> dict[str, Any]:
-        """Returns the record as the index keeps it and as clients get it."""
+        """Returns the record as clients get it."""
         return {
             "group_id": self.group_id,
             "intra_id": self.intra_id,

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from toolkit.errors import ToolkitError
+from toolkit.serving.jobs import Jobs
 from toolkit.serving.limits import Limits
 from toolkit.serving.metrics import Metrics
 from toolkit.serving.problems import Kind, Problem, problem_of
@@ -19,6 +20,7 @@ from toolkit.serving.web.answers import problem_answer
 from toolkit.serving.web.database_routes import database_routes
 from toolkit.serving.web.feature_routes import feature_routes
 from toolkit.serving.web.gate import Gate
+from toolkit.serving.web.job_routes import job_routes
 from toolkit.serving.web.page_routes import has_page, page_routes
 from toolkit.serving.web.picture_routes import picture_routes
 from toolkit.serving.web.predict_routes import predict_routes
@@ -36,11 +38,18 @@ class Application:
 
     Attributes:
         gate: the ASGI application.
-        workers: its threads; closed when the server has stopped.
+        workers: its threads.
+        jobs: what it does beside requests.
     """
 
     gate: Gate
     workers: Workers
+    jobs: Jobs
+
+    def close(self) -> None:
+        """Ends when what is under way is done; jobs go on with the next process."""
+        self.workers.close()
+        self.jobs.close()
 
 
 def build_application(
@@ -85,10 +94,13 @@ def build_application(
     app.include_router(predict_routes(service, workers, services))
     for routes in (database_routes, picture_routes, feature_routes, shitu_routes):
         app.include_router(routes(service, workers))
+    jobs = Jobs(service)
+    app.include_router(job_routes(service, workers, jobs))
     if page and has_page():
         app.include_router(page_routes())
     _answer_problems(app)
-    return Application(gate, workers)
+    jobs.resume(service.folders.at(service.folders.root / service.default_folder))
+    return Application(gate, workers, jobs)
 
 
 def _answer_problems(app: FastAPI) -> None:

@@ -70,6 +70,8 @@ class Gate:
                 await _discard(receive, self._limits.max_body_bytes)
             if not visit.status:
                 answer = problem_answer(problem, visit.path, visit.request)
+                if visit.body_left:  # the rest of the body is no next request
+                    answer.headers["Connection"] = "close"
                 await answer(scope, receive, visit.send)
         finally:
             self._tell(visit)

@@ -158,6 +158,46 @@ class MatchAnswer(BaseModel):
     l2_distance: float
 
 
+class JobFailure(BaseModel):
+    """A row that was not written, and why."""
+
+    row: int
+    error: str
+
+
+class JobFacts(BaseModel):
+    """How far a job is."""
+
+    id: str
+    database: str
+    state: Literal["waiting", "running", "done", "cancelled", "failed"]
+    total: int
+    done: int = Field(description="Rows that are through, those that failed among them.")
+    failed: int
+    errors: list[JobFailure] = Field(description="The first hundred that failed.")
+    reason: str | None = Field(description="Why the job itself failed.")
+
+
+class JobList(BaseModel):
+    """All jobs, the oldest first."""
+
+    jobs: list[JobFacts]
+
+
+class JobOptions(Options):
+    """Pictures that are added one after the other."""
+
+    rows: list[dict[str, Any]] | None = Field(
+        None,
+        description="Objects with image, group_id, and perhaps intra_id, savename, data.",
+        examples=[[{"image": "oss://bucket/1.jpg", "group_id": "shoe-888"}]],
+    )
+    file: str | None = Field(
+        None, description="In place of rows: oss://bucket/key of a file with an object a line."
+    )
+    keep: bool = Field(default=True, description="Keep the pictures.")
+
+
 class ProblemAnswer(BaseModel):
     """What went wrong, as RFC 9457 has it."""
 

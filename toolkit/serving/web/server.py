@@ -17,7 +17,6 @@ from toolkit.serving.web.app import Application
 
 _LOG = logging.getLogger(__name__)
 _BACKLOG = 2048
-_KEEP_ALIVE = 30
 _REFUSAL = b'{"title": "Busy", "status": 503, "detail": "Too many connections; try again."}'
 _REFUSED = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
@@ -109,7 +108,7 @@ def run_server(
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=max(1, round(limits.read_timeout)),
         timeout_graceful_shutdown=round(limits.stop_timeout),
     )
 
@@ -124,7 +123,7 @@ def run_server(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        application.workers.close()
+        application.close()
 
 
 def _heeded(number: int, _: object) -> None:
