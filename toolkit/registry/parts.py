@@ -67,6 +67,9 @@ TRANSFORMS = Registry(
         "PadRandomCrop": "toolkit.data.transforms.geometry:PadRandomCrop",
         "RandomRotation": "toolkit.data.transforms.geometry:RandomRotation",
         "ColorJitter": "toolkit.data.transforms.colour:ColorJitter",
+        "RandomGaussianBlur": "toolkit.data.transforms.blur:RandomGaussianBlur",
+        "RandomGrayscale": "toolkit.data.transforms.colour:RandomGrayscale",
+        "RandomSolarize": "toolkit.data.transforms.colour:RandomSolarize",
         "RandAugment": "toolkit.data.transforms.rand_augment:RandAugment",
         "NormalizeImage": "toolkit.data.transforms.tensor:NormalizeImage",
         "RandomErasing": "toolkit.data.transforms.tensor:RandomErasing",
@@ -104,6 +107,14 @@ OPTIMIZERS = Registry(
         "AdamW": "toolkit.training.optimizers:AdamW",
     },
     handed_in=["parameters", "learning_rate"],
+)
+
+METHODS = Registry(
+    "self-supervised method",
+    {
+        "MoCo": "toolkit.selfsup.moco:MoCo",
+    },
+    handed_in=["network", "total_steps"],
 )
 
 CHECKS = Registry(
