@@ -29,6 +29,15 @@ VIEW = (
 )
 METHODS = {
     "MoCo": "{name: MoCo, hidden: 12, width: 6, queue_size: 20}",
+    "MoBY": "{name: MoBY, hidden: 12, width: 6, queue_size: 20, norm_groups: 2}",
+    "SwAV": (
+        "{name: SwAV, hidden: 12, width: 6, prototypes: 10, queue_size: 9, queue_from: 2, "
+        "freeze_epochs: 1}"
+    ),
+    "DINO": (
+        "{name: DINO, hidden: 12, bottleneck: 6, outputs: 20, warmup_teacher_epochs: 3, "
+        "warmup_teacher_temperature: 0.08}"
+    ),
 }
 PAIR = f"[{VIEW.format(count=2, size=32)}]"
 CROPS = f"[{VIEW.format(count=2, size=32)}, {VIEW.format(count=3, size=16)}]"

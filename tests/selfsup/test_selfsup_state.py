@@ -10,6 +10,9 @@ from toolkit.training.learner import Listener, Position, state_arrays
 
 MOVES = {
     "MoCo": ["queue.keys", "queue.written", "projector.0.weight", "slow.heads.0.0.weight"],
+    "MoBY": ["queues.0.keys", "queues.1.keys", "predictor.0.weight"],
+    "SwAV": ["queues.0.keys", "queues.1.keys", "prototypes.weight", "projector.1._mean"],
+    "DINO": ["center", "head.last.weight", "teacher.network.backbone.stem.conv.weight"],
 }
 
 

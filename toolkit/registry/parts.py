@@ -112,7 +112,10 @@ OPTIMIZERS = Registry(
 METHODS = Registry(
     "self-supervised method",
     {
+        "DINO": "toolkit.selfsup.dino:DINO",
+        "MoBY": "toolkit.selfsup.moby:MoBY",
         "MoCo": "toolkit.selfsup.moco:MoCo",
+        "SwAV": "toolkit.selfsup.swav:SwAV",
     },
     handed_in=["network", "total_steps"],
 )

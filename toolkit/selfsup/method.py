@@ -13,7 +13,8 @@ from paddle import Tensor, nn
 
 from toolkit.models.recognizer import Recognizer
 
-Outputs = dict[str, Tensor]
+Outputs = dict[str, list[Tensor]]
+"""What the networks gave: name -> one tensor [b, d] a view."""
 
 
 class Method(nn.Layer):
@@ -76,7 +77,7 @@ class ViewRecognizer(Recognizer):
         return self._method[0].encode(self, images)
 
 
-def crop_features(network: Recognizer, views: list[Tensor]) -> Tensor:
+def crop_features(network: Recognizer, views: list[Tensor]) -> tuple[Tensor, int]:
     """Embeds all views, with one pass for each size.
 
     Args:
@@ -84,9 +85,10 @@ def crop_features(network: Recognizer, views: list[Tensor]) -> Tensor:
         views: grouped by size, [b, v_i, 3, h_i, w_i] each.
 
     Returns:
-        [v b, d], v being the sum of v_i: all pictures' first view, then all their second ones.
+        [v b, d]: all pictures' first view, then all their second ones; and v, the sum of v_i.
     """
-    return paddle.concat([network.embed(view_by_view(group)) for group in views])
+    features = paddle.concat([network.embed(view_by_view(group)) for group in views])
+    return features, sum(group.shape[1] for group in views)
 
 
 def view_by_view(group: Tensor) -> Tensor:

@@ -59,17 +59,17 @@ class MoCo(Method):
         self._momentum = MomentumSchedule(momentum, final_momentum, total_steps)
 
     def encode(self, network: Recognizer, views: list[Tensor]) -> Outputs:
-        """Returns ``queries`` and ``keys``, unit vectors [b, width]."""
+        """Returns ``queries`` of the first view and ``keys`` of the second, of length 1."""
         ((first, second),) = (group.unbind(1) for group in views)
         return {
-            "queries": unit(self.projector(network.embed(first))),
-            "keys": shuffled_in_groups(self._key, second, self.norm_groups),
+            "queries": [unit(self.projector(network.embed(first)))],
+            "keys": [shuffled_in_groups(self._key, second, self.norm_groups)],
         }
 
     def forward(self, outputs: Outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Compares queries with keys and queue, and takes the keys into the queue."""
         del labels
-        queries, keys = outputs["queries"], outputs["keys"]
+        (queries,), (keys,) = outputs["queries"], outputs["keys"]
         loss = contrast(queries, keys, self.queue.keys, self.temperature)
         self.queue.take_in(keys)
         values = {
