@@ -1,47 +1,9 @@
-"""Tiny configurations of training without labels."""
+"""What every test of training without labels needs."""
 
 import warnings
 
 import pytest
-
-from toolkit.config.load import load_config
-
-TINY = """
-Global: {{model: tiny_selfsup, dataset_dir: {dataset}, output: {output}, device: cpu}}
-CheckDataset: {{num_workers: 0}}
-Train: {{epochs_iters: 2, batch_size: 8, learning_rate: 0.01, log_interval: 1, visualdl: false}}
-SelfSup:
-  method: {method}
-  views: {views}
-Arch:
-  Backbone: {{name: SmallResNet, widths: [4, 8], stage_strides: [2, 2]}}
-Optimizer: {{name: Momentum, lr: {{name: Cosine}}}}
-Data:
-  num_workers: 0
-  cache_mib: 0
-  sampler: {{name: UniformSampler}}
-  train_transforms: [ResizeImage: {{size: 40}}]
-  eval_transforms: [ResizeImage: {{size: 32}}, NormalizeImage: {{}}, ToCHWImage: {{}}]
-"""
-VIEW = (
-    "{{count: {count}, transforms: [RandCropImage: {{size: {size}}}, RandFlipImage: {{}}, "
-    "NormalizeImage: {{}}, ToCHWImage: {{}}]}}"
-)
-METHODS = {
-    "MoCo": "{name: MoCo, hidden: 12, width: 6, queue_size: 20}",
-    "MoBY": "{name: MoBY, hidden: 12, width: 6, queue_size: 20, norm_groups: 2}",
-    "SwAV": (
-        "{name: SwAV, hidden: 12, width: 6, prototypes: 10, queue_size: 9, queue_from: 2, "
-        "freeze_epochs: 1}"
-    ),
-    "DINO": (
-        "{name: DINO, hidden: 12, bottleneck: 6, outputs: 20, warmup_teacher_epochs: 3, "
-        "warmup_teacher_temperature: 0.08}"
-    ),
-}
-PAIR = f"[{VIEW.format(count=2, size=32)}]"
-CROPS = f"[{VIEW.format(count=2, size=32)}, {VIEW.format(count=3, size=16)}]"
-VIEWS = {"MoCo": PAIR, "MoBY": PAIR, "SwAV": CROPS, "DINO": CROPS}
+from selfsup_files import make_config
 
 
 @pytest.fixture(autouse=True)
@@ -54,17 +16,9 @@ def quiet_norm():
 
 @pytest.fixture
 def configure_selfsup(tmp_path, drawn_dataset):
-    """Returns a function of a method's name and overrides; train.txt is used without its labels."""
+    """Returns a function of a method's name and overrides; see `make_config`."""
 
-    def build(method, *overrides, dataset=drawn_dataset, output="output"):
-        file = tmp_path / "recipe.yaml"
-        text = TINY.format(
-            dataset=dataset,
-            output=tmp_path / output,
-            method=METHODS[method],
-            views=VIEWS[method],
-        )
-        file.write_text(text, encoding="utf-8")
-        return load_config(file, overrides)
+    def build(method, *overrides):
+        return make_config(tmp_path, method, *overrides, dataset=drawn_dataset)
 
     return build

@@ -7,6 +7,7 @@ from toolkit.audit.dataset import ListFile, find_root
 from toolkit.config.recipe_sections import ListSection
 from toolkit.config.schema import Config
 from toolkit.data.manifest import UNLABELLED_COLUMNS
+from toolkit.data.packing.reading import packed_in
 from toolkit.errors import ConfigError, DatasetError
 
 
@@ -67,6 +68,16 @@ def unlabelled_list(config: Config) -> ListFile | None:
     return ListFile(path, root, UNLABELLED_COLUMNS)
 
 
+def packed_images(config: Config) -> list[Path]:
+    """Returns the TFRecord files or tar shards that SelfSup trains on; none if it is a list.
+
+    Raises:
+        RecordError: a folder holds files of both kinds.
+    """
+    given = None if config.SelfSup is None else config.SelfSup.images
+    return [] if given is None else packed_in(Path(given))
+
+
 def can_be_judged(config: Config) -> bool:
     """Says whether a run without labels has the lists that retrieval is measured with."""
     if not config.Train.eval_during_train:
@@ -79,6 +90,12 @@ def can_be_judged(config: Config) -> bool:
     except DatasetError:  # a folder of pictures without any list
         return False
     return all(entry.is_there for entry in files.values())
+
+
+def lists_without_labels(config: Config) -> tuple[str, ...]:
+    """Returns which lists a run without labels reads: packed pictures are no list."""
+    train = () if packed_images(config) else ("train",)
+    return (*train, "gallery", "query") if can_be_judged(config) else train
 
 
 def _named_list(config: Config, entry: ListSection) -> ListFile:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from toolkit.build.data import num_workers, read_split
+from toolkit.build.lists import packed_images
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.config.selfsup_section import SelfSupSection
+from toolkit.data.packing.pixels import PackedPixels
 from toolkit.data.picture_files import PictureFiles
 from toolkit.data.samplers import Sampler
 from toolkit.data.transforms.pipeline import Pipeline
@@ -81,5 +83,8 @@ def _kinds(section: SelfSupSection, drawn: Pipeline) -> list[ViewKind]:
 
 
 def _source(config: Config, leading: Pipeline) -> PixelSource:
+    packed = packed_images(config)
+    if packed:
+        return PackedPixels(packed, leading)
     manifest = read_split(config, "train")
     return PictureFiles([manifest.resolve(sample) for sample in manifest.samples], leading)

@@ -148,10 +148,15 @@ def stream_manifest(
             yield row
 
 
-def write_manifest(file: Path, samples: Iterable[Sample]) -> None:
+def write_manifest(file: Path, samples: Iterable[Sample], *, labelled: bool = True) -> None:
     """Writes a list file, atomically; `read_manifest` gives back the same samples.
 
     The samples are written as they come, so they need not fit into memory together.
+
+    Args:
+        file: the list.
+        samples: its rows.
+        labelled: False writes the paths alone.
 
     Raises:
         DatasetError: see `manifest_text`.
@@ -161,7 +166,7 @@ def write_manifest(file: Path, samples: Iterable[Sample]) -> None:
             storage.atomic_path(file) as temporary,
             temporary.open("w", encoding="utf-8", newline="\n") as text,
         ):
-            text.writelines(_lines(samples))
+            text.writelines(_lines(samples) if labelled else _path_lines(samples))
     except DatasetError as error:
         raise DatasetError(f"{file} cannot be written: {error}") from error
 
@@ -326,6 +331,14 @@ def _lines(samples: Iterable[Sample]) -> Iterator[str]:
                 "Some samples have a camera and some have none; expected all or none."
             )
         yield f"{_written(sample)}\n"
+
+
+def _path_lines(samples: Iterable[Sample]) -> Iterator[str]:
+    for sample in samples:
+        reason = _refused("path", sample.path)
+        if reason:
+            raise DatasetError(f"the path {reason}: {sample.path!r}. Rename it.")
+        yield f"{sample.path}\n"
 
 
 def _written(sample: Sample) -> str:

@@ -105,6 +105,7 @@ OPTIMIZERS = Registry(
         "Momentum": "toolkit.training.optimizers:Momentum",
         "Adam": "toolkit.training.optimizers:Adam",
         "AdamW": "toolkit.training.optimizers:AdamW",
+        "LARS": "toolkit.training.lars:LARS",
     },
     handed_in=["parameters", "learning_rate"],
 )
