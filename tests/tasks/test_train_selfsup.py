@@ -60,7 +60,7 @@ def test_a_method_trains_resumes_exports_evaluates_and_predicts(
     assert len(found["feature"]) == 8
     # And a run with labels starts from it in one line.
     start = f"Train.pretrain_weight_path={output}"
-    assert run(configure(TRAIN, start, "Train.max_steps=1", "Arch.Neck=null")).passed
+    assert run(configure(TRAIN, start, "Train.max_steps=1")).passed
 
 
 def unlabelled(folder, drawn_dataset):

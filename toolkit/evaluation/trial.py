@@ -130,9 +130,8 @@ class RetrievalTrial:
         result.metrics["knn"] = float(hits.mean())
         if bootstrap and self._measures.bootstrap_samples:
             rng = np.random.default_rng(self._measures.seed)
-            result.intervals |= bootstrap_intervals(
-                {"knn": hits}, rng, resamples=self._measures.bootstrap_samples
-            )
+            resamples = self._measures.bootstrap_samples
+            result.intervals.update(bootstrap_intervals({"knn": hits}, rng, resamples=resamples))
 
 
 def _side(manifest: Manifest, vector_of: dict[Path, NDArray[Any]]) -> tuple[Embeddings, list[Path]]:
