@@ -66,7 +66,7 @@ def main() -> int:
     outcomes = []
     for seed in range(given.seeds):
         outcomes.append(
-            measure(seed, given.epochs, given.few_epochs, given.output / f"seed_{seed}")
+            measure(seed, given.epochs, given.few_epochs, given.output.absolute() / f"seed_{seed}")
         )
         print(_line(outcomes[-1]), flush=True)
     print("\n".join(_conclusion(outcomes)))
