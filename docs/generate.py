@@ -21,6 +21,7 @@ from toolkit.registry import (
     BACKBONES,
     HEADS,
     LOSSES,
+    METHODS,
     NECKS,
     OPTIMIZERS,
     OPTIONS,
@@ -51,10 +52,12 @@ def configuration_page() -> str:
     lines += ["", "## Optimizer and Loss", ""]
     lines += [
         "`Optimizer: {name: ..., option: ..., lr: {name: ..., option: ..., warmup_iters: null}}`",
-        "and `Loss: [{Name: {weight: 1.0, option: ...}}, ...]`, with the parts below.",
+        "and `Loss: [{Name: {weight: 1.0, option: ...}}, ...]`, with the parts below. With",
+        "`SelfSup` there is no `Loss`; its `method` is written like the optimizer.",
     ]
     for registry in (
-        BACKBONES, NECKS, HEADS, LOSSES, OPTIMIZERS, SCHEDULES, SAMPLERS, TRANSFORMS, OPTIONS,
+        BACKBONES, NECKS, HEADS, LOSSES, METHODS, OPTIMIZERS, SCHEDULES, SAMPLERS, TRANSFORMS,
+        OPTIONS,
     ):  # fmt: skip
         lines += _registry_table(registry)
     return "\n".join(lines) + "\n"

@@ -18,6 +18,7 @@ ToolkitError                  the user's input was wrong                        
 └── GateError                 the input was fine, the result is not good enough   exit code 1
     ├── CheckFailedError      the dataset did not pass its check
     ├── DivergedError         the loss is no longer a number
+    ├── CollapsedError        every picture gets the same features
     ├── RecallDropError       an export in fewer bits finds too little; a ModelError too
     └── RecallTooLowError     an index finds fewer true neighbours than was asked for
 
@@ -117,6 +118,10 @@ class CheckFailedError(GateError):
 
 class DivergedError(GateError):
     """Training stopped because the loss is no longer a finite number."""
+
+
+class CollapsedError(GateError):
+    """Training stopped because every picture gets the same features."""
 
 
 class RecallDropError(GateError, ModelError):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import toolkit.data.dataset as dataset_module
 import toolkit.data.picture_cache as cache_module
+import toolkit.data.picture_files as files_module
 import toolkit.data.picture_sample as sample_module
 from toolkit.data.dataset import ImageDataset
 from toolkit.data.picture_cache import CachePlan, open_picture_cache
@@ -71,7 +71,7 @@ def no_decoding(monkeypatch) -> None:
     def refuse(path, **_):
         raise AssertionError(f"{path} was decoded")
 
-    monkeypatch.setattr(dataset_module, "read_rgb", refuse)
+    monkeypatch.setattr(files_module, "read_rgb", refuse)
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -186,9 +186,9 @@ def test_all_files_together_are_bounded(paths, tmp_path):
 def test_a_grown_list_adds_to_the_file(paths, tmp_path, monkeypatch):
     cached(paths[:2], PIPELINES["resize first"], tmp_path)
     decoded = []
-    original = dataset_module.read_rgb
+    original = files_module.read_rgb
     monkeypatch.setattr(
-        dataset_module,
+        files_module,
         "read_rgb",
         lambda path, **more: decoded.append(path) or original(path, **more),
     )

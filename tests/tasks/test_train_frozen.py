@@ -11,6 +11,7 @@ import pytest
 import toolkit.data.picture_sample as sample_module
 import toolkit.tasks.train as train_task
 from toolkit import run
+from toolkit.build import supervised
 from toolkit.build.model import build_recognizer
 from toolkit.cards.weights import read_state, read_weights, write_weights
 from toolkit.errors import ConfigError
@@ -24,7 +25,7 @@ FROZEN = "Train.freeze_backbone=true"
 @pytest.fixture
 def bare(monkeypatch):
     """Leaves out what these tests do not look at and what takes most of a tiny run."""
-    monkeypatch.setattr(train_task, "build_exporter", lambda *_: lambda _: None)
+    monkeypatch.setattr(supervised, "build_exporter", lambda *_: lambda _: None)
     monkeypatch.setattr(train_task, "write_curves", lambda *_: [])
 
 

@@ -10,6 +10,7 @@ from paddle import nn
 from paddle.regularizer import L2Decay
 
 from toolkit.errors import WeightsError
+from toolkit.training.lars import LARS
 from toolkit.training.named_optimizer import NamedParameter, named_parameters
 from toolkit.training.optimizers import Adam, AdamW, Momentum
 
@@ -135,6 +136,35 @@ def test_adam_is_its_rule(clip, skip):
             unbiased = mean[i] / (1 - 0.8**t), square[i] / (1 - 0.95**t)
             values[i] = values[i] - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-6)
             np.testing.assert_allclose(got[i], values[i], rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("skip", [[], ["norm"], ["norm", "bias"]])
+def test_lars_is_its_rule(skip):
+    parameters = make_parameters()
+    values = [item.parameter.numpy().astype("float64") for item in parameters]
+    velocity = [np.zeros((2, 3)) for _ in parameters]
+    optimizer = LARS(parameters, 0.1, momentum=0.8, trust=0.02, weight_decay=0.1, skip=skip)
+    for got, rate, raw in zip(run(optimizer, parameters), RATES, gradients(), strict=True):
+        for i, gradient in enumerate(raw):
+            if parameters[i].kind not in skip:
+                length, slope = np.linalg.norm(values[i]), np.linalg.norm(gradient)
+                scale = 0.02 * length / (slope + 0.1 * length)
+                gradient = scale * (gradient + 0.1 * values[i])  # noqa: PLW2901 - the rule
+            velocity[i] = 0.8 * velocity[i] + gradient
+            values[i] = values[i] - rate * velocity[i]
+            np.testing.assert_allclose(got[i], values[i], rtol=2e-5, atol=1e-6)
+
+
+def test_lars_leaves_what_is_frozen_and_does_not_divide_by_zero():
+    parameters = make_parameters()
+    frozen, empty = parameters[0].parameter, parameters[1].parameter
+    empty.set_value(paddle.zeros([2, 3]))
+    optimizer = LARS(parameters, 0.1, skip=[])
+    frozen.stop_gradient = True
+    before = frozen.numpy()
+    run(optimizer, parameters)
+    np.testing.assert_array_equal(frozen.numpy(), before)
+    assert np.isfinite(empty.numpy()).all()
 
 
 @pytest.mark.parametrize("rule", [Momentum, Adam, AdamW])

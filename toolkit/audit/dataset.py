@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.data.manifest import DEFAULT_COLUMNS, Manifest, read_manifest
+from toolkit.data.manifest import DEFAULT_COLUMNS, UNLABELLED_COLUMNS, Manifest, read_manifest
 from toolkit.data.replace_files import restore
 from toolkit.data.split import SPLITS
 from toolkit.errors import DatasetError
@@ -21,7 +21,7 @@ class ListFile:
     """Where a list is, and how it is read.
 
     Attributes:
-        file: the list.
+        file: the list; without labels it may be a folder of pictures.
         root: the folder that its paths start from.
         columns: what its columns are, see `toolkit.data.manifest`.
     """
@@ -29,6 +29,12 @@ class ListFile:
     file: Path
     root: Path
     columns: tuple[str, ...] = DEFAULT_COLUMNS
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be read."""
+        folder = self.columns == UNLABELLED_COLUMNS and self.file.is_dir()
+        return folder or self.file.is_file()
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def load_lists(lists: Mapping[str, ListFile]) -> LoadedDataset:
     Raises:
         DatasetError: one or more of them are missing (all are named), or cannot be read.
     """
-    missing = [entry.file for entry in lists.values() if not entry.file.is_file()]
+    missing = [entry.file for entry in lists.values() if not entry.is_there]
     if missing:
         expected = ", ".join(entry.file.name for entry in lists.values())
         raise DatasetError(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from toolkit.audit.examination import Examination, Row
 from toolkit.audit.findings import Finding, found
+from toolkit.data.manifest import NO_LABEL
 
 # Two lists that must not share a picture, as they are written in a code.
 SPLIT_PAIRS = (("train", "gallery"), ("train", "query"), ("query", "gallery"))
@@ -16,7 +17,7 @@ def check_duplicates(examination: Examination) -> Iterator[Finding]:
     name by the same paths is searched in its own set, and evaluation leaves it out there.
     """
     for rows in _same_pictures(examination.rows):
-        if len({row.sample.label for row in rows}) > 1:
+        if len(_labels(rows)) > 1:
             yield _conflict(rows)
         for pair in SPLIT_PAIRS:
             yield from _across(rows, *pair)
@@ -32,10 +33,11 @@ def _same_pictures(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _conflict(rows: Sequence[Row]) -> Finding:
-    said = "; ".join(f"{row.line.file}:{row.line.line} says {row.sample.label}" for row in rows)
+    told = [row for row in rows if row.sample.label != NO_LABEL]
+    said = "; ".join(f"{row.line.file}:{row.line.line} says {row.sample.label}" for row in told)
     return found(
         "label.conflict",
-        f"{_named(rows)} has {len({row.sample.label for row in rows})} labels: {said}.",
+        f"{_named(rows)} has {len(_labels(rows))} labels: {said}.",
         split="+".join(dict.fromkeys(row.split for row in rows)),
         files=_paths(rows),
         lines=[row.line for row in rows],
@@ -77,8 +79,12 @@ def _within(rows: Sequence[Row]) -> Iterator[Finding]:
 
 
 def _shared_label(rows: Sequence[Row]) -> str | None:
-    labels = {row.sample.label for row in rows}
+    labels = _labels(rows)
     return labels.pop() if len(labels) == 1 else None
+
+
+def _labels(rows: Sequence[Row]) -> set[str]:
+    return {row.sample.label for row in rows} - {NO_LABEL}
 
 
 def _paths(rows: Sequence[Row]) -> list[str]:

@@ -9,7 +9,7 @@ from toolkit.audit.dataset import LoadedDataset, locate
 from toolkit.audit.facts import ImageFacts, Picture
 from toolkit.audit.findings import Line
 from toolkit.audit.options import AuditOptions
-from toolkit.data.manifest import Manifest, Sample
+from toolkit.data.manifest import NO_LABEL, Manifest, Sample
 from toolkit.data.split import SPLITS
 
 
@@ -125,9 +125,14 @@ class Examination:
 
     @cached_property
     def classes(self) -> Mapping[str, Mapping[str, list[Row]]]:
-        """The rows of each class: split -> label -> rows, both in the order of the files."""
+        """The rows of each class: split -> label -> rows, both in the order of the files.
+
+        Rows of a list without labels are in no class.
+        """
         classes: dict[str, dict[str, list[Row]]] = {split: {} for split in SPLITS}
         for row in self.rows:
+            if row.sample.label == NO_LABEL:
+                continue
             classes.setdefault(row.split, {}).setdefault(row.sample.label, []).append(row)
         return classes
 

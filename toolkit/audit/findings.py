@@ -84,7 +84,7 @@ def found(  # noqa: PLR0913  # the fields of a row of findings.jsonl, all but tw
         split,
         tuple(files),
         tuple(lines),
-        label,
+        label or None,
         value,
         threshold,
     )

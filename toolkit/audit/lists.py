@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from toolkit.audit.examination import Examination
 from toolkit.audit.findings import Finding, Line, found
+from toolkit.data.manifest import NO_LABEL
 
 
 def check_lists(examination: Examination) -> Iterator[Finding]:
@@ -94,7 +95,7 @@ def _repeated_rows(examination: Examination) -> Iterator[Finding]:
             numbers = ", ".join(str(line.line) for line in repeated)
             yield found(
                 "list.duplicate_line",
-                f"{row.line.file} names {row.sample.path} with label {row.sample.label} "
+                f"{row.line.file} names {row.sample.path}{_with_label(row.sample.label)} "
                 f"{len(repeated)} times: lines {numbers}.",
                 split=row.split,
                 files=[row.sample.path],
@@ -102,3 +103,7 @@ def _repeated_rows(examination: Examination) -> Iterator[Finding]:
                 label=row.sample.label,
                 value=len(repeated),
             )
+
+
+def _with_label(label: str) -> str:
+    return f" with label {label}" if label != NO_LABEL else ""

@@ -11,6 +11,7 @@ from toolkit.audit.doctor import Diagnosis, FailOn
 from toolkit.audit.facts import Picture
 from toolkit.audit.findings import Finding
 from toolkit.data.decode import read_rgb
+from toolkit.data.manifest import NO_LABEL
 from toolkit.errors import ImageError
 from toolkit.reports.dataset_page import CodeSummary, DatasetPage, Thumbnail, dataset_page
 from toolkit.reports.page import image_uri
@@ -57,7 +58,8 @@ def class_sizes(dataset: LoadedDataset) -> dict[str, dict[str, int]]:
     sizes: dict[str, dict[str, int]] = {}
     for manifest in dataset.manifests:
         counted = sizes.setdefault(manifest.split, {})
-        for label in manifest.labels:
+        for given in manifest.labels:
+            label = "no label" if given == NO_LABEL else given
             counted[label] = counted.get(label, 0) + 1
     return sizes
 

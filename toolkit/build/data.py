@@ -12,6 +12,7 @@ from toolkit.config.schema import Config
 from toolkit.data.dataset import ImageDataset
 from toolkit.data.manifest import Manifest, label_order
 from toolkit.data.picture_cache import CachePlan, open_picture_cache
+from toolkit.data.picture_files import PictureFiles
 from toolkit.data.samplers import Sampler
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
@@ -104,12 +105,12 @@ def build_training_data(config: Config) -> TrainingData:
     )
 
 
-def keep_pictures(config: Config, data: TrainingData, *, epochs: int) -> None:
+def keep_pictures(config: Config, files: PictureFiles, *, epochs: int) -> None:
     """Lets the training pictures be decoded only once where that pays; changes no pixel.
 
     Args:
         config: Data.cache_mib is how large the file may become.
-        data: what training reads.
+        files: what training reads.
         epochs: how often each picture is going to be read.
     """
     plan = CachePlan(
@@ -118,7 +119,7 @@ def keep_pictures(config: Config, data: TrainingData, *, epochs: int) -> None:
         epochs=epochs,
         workers=max(1, num_workers(config)),
     )
-    data.dataset.cache = open_picture_cache(data.dataset.pictures(), plan)
+    files.cache = open_picture_cache(files.pictures(), plan)
 
 
 def num_workers(config: Config) -> int:

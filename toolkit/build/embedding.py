@@ -78,6 +78,7 @@ def build_exporter(config: Config, model: Recognizer) -> Callable[[Path], Export
             model_name=config.Global.model,
             image_size=size,
             transform_ops=steps,
+            facts={"layer": "backbone" if model.neck is None else "neck"},
             onnx=config.Export.onnx,
         )
 

@@ -12,5 +12,6 @@ def build_trial(config: Config) -> RetrievalTrial:
         precision_k=tuple(config.Metric.precision_k),
         bootstrap_samples=config.Metric.bootstrap_samples,
         seed=config.Global.seed,
+        knn_k=None if config.SelfSup is None else config.SelfSup.knn_k,
     )
     return RetrievalTrial(read_split(config, "query"), read_split(config, "gallery"), measures)

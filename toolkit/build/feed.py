@@ -1,10 +1,9 @@
 """Where the batches of a training run come from, and the features of its evaluations."""
 
-import math
-
 from toolkit.build.data import TrainingData, keep_pictures
 from toolkit.build.embedding import build_embedder
 from toolkit.build.frozen import build_feature_store, build_frozen_embedder, build_phased_loader
+from toolkit.build.prepared import epochs_left
 from toolkit.config.schema import Config
 from toolkit.evaluation.trial import Embed
 from toolkit.models.recognizer import Recognizer
@@ -31,14 +30,12 @@ def build_feed(
     Raises:
         StorageError: the features of a frozen backbone cannot be kept.
     """
-    last = plan.epochs
-    if plan.max_steps is not None:
-        last = min(last, math.ceil(plan.max_steps / plan.steps_per_epoch(data.loader)))
+    left = epochs_left(plan, data.loader, start)
     if not isinstance(model, FrozenRecognizer):
-        keep_pictures(config, data, epochs=last - start.epoch + 1)
+        keep_pictures(config, data.dataset, epochs=left)
         return data.loader, build_embedder(config, model)
     store, thaw_at = build_feature_store(config, model), config.Train.unfreeze_at
     if thaw_at is not None:
-        keep_pictures(config, data, epochs=last - max(start.epoch, thaw_at) + 1)
+        keep_pictures(config, data.dataset, epochs=left - max(0, thaw_at - start.epoch))
     loader = build_phased_loader(config, data, store, start.epoch)
     return loader, build_frozen_embedder(config, model, store)

@@ -92,7 +92,8 @@ def load_pretrained(model: Recognizer, file: Path) -> LoadReport:
     """Puts pretrained weights into a network before training; only the class head may differ.
 
     A file of a backbone alone leaves the neck as it is too, and in the backbone its classifier for
-    other classes and what the network has beyond its family.
+    other classes and what the network has beyond its family. So does, for the neck, one of a
+    training without labels, which has none.
 
     Raises:
         WeightsError: the file cannot be read, or does not fit.
@@ -104,6 +105,8 @@ def load_pretrained(model: Recognizer, file: Path) -> LoadReport:
         backbone = model.backbone
         own = (*backbone.classifier, *backbone.own_weights)
         may_differ = ("head.", "neck.", *(f"backbone.{name}" for name in own))
+    elif all(name.startswith("backbone.") for name in weights):
+        may_differ = ("head.", "neck.")
     try:
         report = apply_weights(model, weights, may_differ=may_differ, ignored=_unused(model))
     except WeightsError as error:

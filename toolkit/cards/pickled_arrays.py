@@ -8,7 +8,7 @@ Source: the states of `numpy.ndarray.__reduce__` and `numpy.dtype.__reduce__`; `
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +62,12 @@ class Array:
                 raise RefusedError("the state of an array is not (1, shape, type, order, bytes)")
 
 
-def known_name(module: str, attribute: str) -> Name:
-    """Returns the name of something that RECIPES can build, in its newest spelling."""
+def known_name(module: str, attribute: str, known: Container[str]) -> Name:
+    """Returns the name of something that is among the `known`, in its newest spelling."""
     # numpy 2 renamed numpy.core, Python 3 renamed __builtin__; files of all four are in use.
     renamed = re.sub(r"^numpy\.core\.", "numpy._core.", module)
     name = Name("builtins" if renamed == "__builtin__" else renamed, attribute)
-    if str(name) not in RECIPES and str(name) != "numpy.ndarray":
+    if str(name) not in known and str(name) != "numpy.ndarray":
         raise RefusedError(f"it names {module}.{attribute}")
     return name
 

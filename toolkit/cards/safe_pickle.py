@@ -12,7 +12,8 @@ Protocols 0 and 1 are what Python 2 wrote; its texts are bytes, and are read as 
 import pickletools
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -36,11 +37,25 @@ _SLACK_BYTES = 1 << 20
 _OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 
 
-def load(file: BinaryIO) -> Any:
+@dataclass(frozen=True)
+class Names:
+    """What the pickles of another framework may name beside `RECIPES`.
+
+    Attributes:
+        recipes: dotted name -> what answers a call of it; it looks at every argument.
+        persistent: answers a persistent id.
+    """
+
+    recipes: Mapping[str, Callable[..., Any]]
+    persistent: Callable[[Any], Any]
+
+
+def load(file: BinaryIO, names: Names | None = None) -> Any:
     """Reads one pickle.
 
     Args:
         file: at the first byte of the pickle.
+        names: what it may name beside `RECIPES`; without, it has no persistent ids either.
 
     Returns:
         dict, list, tuple, str, bytes, int, float, bool, None, numpy arrays and numpy numbers. An
@@ -50,7 +65,7 @@ def load(file: BinaryIO) -> Any:
         RefusedError: anything else; the message says what, and nothing in the file has been run.
     """
     try:
-        value, _ = _resolve(_Machine(file).run(), {}, 0)
+        value, _ = _resolve(_Machine(file, names).run(), {}, 0)
     except (ValueError, IndexError, TypeError, KeyError, OverflowError) as error:
         # What the argument readers and the stack raise on bytes that were cut off or made up.
         raise RefusedError(f"damaged pickle ({type(error).__name__}: {error!s:.100})") from error
@@ -62,8 +77,9 @@ def load(file: BinaryIO) -> Any:
 class _Machine:
     """The stack, the marks and the memo of one pickle."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
+    def __init__(self, file: BinaryIO, names: Names | None = None) -> None:
+        self.file, self.names = file, names
+        self.recipes = {**RECIPES, **(names.recipes if names else {})}
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -141,19 +157,28 @@ class _Machine:
     def name(self, module: Any, attribute: Any) -> None:
         if not (isinstance(module, str) and isinstance(attribute, str)):
             raise RefusedError("it names something by a value that is no text")
-        self.stack.append(known_name(module, attribute))
+        self.stack.append(known_name(module, attribute, self.recipes))
 
     def call(self) -> None:
         function, arguments = self.pop(2)
-        if not isinstance(function, Name) or str(function) not in RECIPES:
+        if not isinstance(function, Name) or str(function) not in self.recipes:
             raise RefusedError(f"it calls {describe(function)}")
         if not isinstance(arguments, tuple):
             raise RefusedError(f"the arguments of {function} are no tuple")
-        self.stack.append(RECIPES[str(function)](*arguments))
+        self.stack.append(self.recipes[str(function)](*arguments))
         self.account(self.stack[-1])
+
+    def refer(self) -> None:
+        if self.names is None:
+            raise RefusedError("it refers to something outside of itself")
+        self.stack.append(self.names.persistent(self.stack.pop()))
 
     def build(self) -> None:
         target, state = self.pop(2)
+        if self.names is not None and type(target) is dict:
+            # PyTorch notes versions of layers beside a state_dict, as an attribute.
+            self.stack.append(target)
+            return
         if not isinstance(target, Array | Dtype):
             raise RefusedError(f"it sets the state of {describe(target)}")
         target.build(state)
@@ -250,6 +275,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "LONG_BINGET": lambda machine, number: machine.stack.append(machine.memo[number]),
     "GLOBAL": lambda machine, text: machine.name(*text.split(" ", 1)),
     "STACK_GLOBAL": lambda machine, _: machine.name(*machine.pop(2)),
+    "BINPERSID": lambda machine, _: machine.refer(),
     "REDUCE": lambda machine, _: machine.call(),
     "BUILD": lambda machine, _: machine.build(),
 }

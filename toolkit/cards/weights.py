@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.cards.easycv import read_easycv
 from toolkit.cards.inference_weights import read_inference_weights
 from toolkit.cards.pickled_arrays import RefusedError
 from toolkit.cards.safe_pickle import load
 from toolkit.cards.safetensors_files import read_safetensors, write_safetensors
+from toolkit.cards.torch_files import SUFFIXES as TORCH_SUFFIXES
 from toolkit.cards.weight_sources import find_weights
 from toolkit.errors import WeightsError
 from toolkit.storage import atomic_path
@@ -31,7 +33,7 @@ def read_weights(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:
 
     Args:
         path: a `.pdparams`, `.pdema` or `.safetensors` file, the `.pdiparams` of an inference
-            model, or whatever else `find_weights` understands.
+            model, an export of EasyCV (`.pt`), or whatever else `find_weights` understands.
 
     Returns:
         Structured name -> array. bfloat16 stays what the file holds: uint16 bit patterns.
@@ -44,6 +46,8 @@ def read_weights(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:
         return read_safetensors(file)
     if file.suffix == ".pdiparams":
         return read_inference_weights(file)
+    if file.suffix in TORCH_SUFFIXES:
+        return read_easycv(file)
     state = _joined(read_state(file), file)
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, np.ndarray):

@@ -128,6 +128,8 @@ def _complete(document: Document) -> list[str]:
     """Adds the recipe sections that are missing; returns what is wrong with Global.model."""
     section = document.data.get("Global")
     name = section.get("model") if isinstance(section, dict) else None
+    if document.data.get("SelfSup") is not None:
+        document.data.setdefault("Loss", [])
     missing = [key for key in RECIPE_SECTIONS if document.data.get(key) is None]
     if not isinstance(name, str) or not missing:
         return []

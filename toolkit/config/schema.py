@@ -26,6 +26,7 @@ from toolkit.config.run_sections import (
     TrainSection,
 )
 from toolkit.config.section import Section
+from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.config.serve_section import ServeSection
 
 
@@ -40,14 +41,28 @@ class Config(Section):
     Predict: PredictSection = Field(default_factory=PredictSection)
     Extract: ExtractSection = Field(default_factory=ExtractSection)
     Pack: PackSection = Field(default_factory=PackSection)
+    SelfSup: SelfSupSection | None = None
     Index: IndexSection = Field(default_factory=IndexSection)
     Search: SearchSection = Field(default_factory=SearchSection)
     Serve: ServeSection = Field(default_factory=ServeSection)
     Arch: ArchSection
-    Loss: list[LossPart] = Field(min_length=1)
+    Loss: list[LossPart]
     Optimizer: OptimizerPart
     Data: DataSection
     Metric: MetricSection = Field(default_factory=MetricSection)
+
+    @field_validator("Loss")
+    @classmethod
+    def _one_objective(cls, loss: list[Part], info: ValidationInfo) -> list[Part]:
+        if "SelfSup" not in info.data:  # it has problems of its own
+            return loss
+        if not loss and info.data["SelfSup"] is None:
+            raise ValueError("there is nothing to train with: give one loss or more, or SelfSup.")
+        if loss and info.data["SelfSup"] is not None:
+            raise ValueError(
+                "a run learns from labels (Loss) or without them (SelfSup); leave out one of them."
+            )
+        return loss
 
     @field_validator("Optimizer")
     @classmethod

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.decode import MAX_PIXELS, read_rgb
-from toolkit.data.picture_cache import PictureCache
-from toolkit.data.picture_sample import Pictures
+from toolkit.data.decode import MAX_PIXELS
+from toolkit.data.picture_files import PictureFiles
 from toolkit.data.transforms.pipeline import Pipeline
-from toolkit.data.transforms.transform import FixedTransform, Transform
 from toolkit.errors import ConfigError, ImageError
 
 _QUARTER_TURNS = 4
@@ -52,7 +49,7 @@ class Batch(NamedTuple):
     failures: list[str]
 
 
-class ImageDataset:
+class ImageDataset(PictureFiles):
     """Pictures with labels, by (epoch, index).
 
     What is random in the transforms is drawn from a generator that depends on (seed, epoch, index)
@@ -97,20 +94,13 @@ class ImageDataset:
                 f"the transforms end with {transforms.gives}; they must end with "
                 "NormalizeImage and ToCHWImage."
             )
-        self._paths = paths
-        leading = list(takewhile(_keeps_pixels, transforms.transforms))
-        self._leading = Pipeline(leading)
-        self._rest = Pipeline(transforms.transforms[len(leading) :])
+        leading, self._rest = transforms.without_chance_first()
+        turns = _QUARTER_TURNS if rotate_classes else 1
+        super().__init__(paths, leading, turns=turns, max_pixels=max_pixels)
         self._seed = seed
-        self._turns = _QUARTER_TURNS if rotate_classes else 1
-        self._max_pixels = max_pixels
         rows = np.asarray(labels, dtype=np.int64)
-        self.labels: NDArray[np.int64] = (
-            rows[:, np.newaxis] * self._turns + np.arange(self._turns)
-        ).ravel()
+        self.labels: NDArray[np.int64] = (rows[:, np.newaxis] * turns + np.arange(turns)).ravel()
         """Class index of each item, int64 [len(self)]; what a sampler is built on."""
-        self.cache: PictureCache | None = None
-        """Where what `first_pixels` gives may be found; changes no pixel."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -123,44 +113,20 @@ class ImageDataset:
         """
         epoch, index = key
         row, quarter_turns = divmod(index, self._turns)
-        path, label = self._paths[row], int(self.labels[index])
-        kept = None if self.cache is None else self.cache.find(path, quarter_turns)
+        label = int(self.labels[index])
         try:
-            pixels = self.first_pixels(path, quarter_turns) if kept is None else kept
+            pixels = self.pixels(row, quarter_turns)
         except ImageError as error:
             return Item(None, label, index, str(error))
         try:
             image = self._rest(pixels, np.random.default_rng([self._seed, epoch, index]))
         except ImageError as error:
-            return Item(None, label, index, f"{path}: {error}")
+            return Item(None, label, index, f"{self.where(row)}: {error}")
         return Item(image, label, index, None)
 
-    def first_pixels(self, path: Path, quarter_turns: int) -> NDArray[np.uint8]:
-        """Reads a picture up to the first step that chance has a part in.
-
-        Args:
-            path: the file.
-            quarter_turns: counter-clockwise, before the first step.
-
-        Raises:
-            ImageError: it cannot be read; the message begins with the path.
-        """
-        pixels = np.rot90(read_rgb(path, max_pixels=self._max_pixels), quarter_turns)
-        try:
-            # OpenCV takes only arrays that lie in memory row by row. Nothing is drawn here.
-            return self._leading(np.ascontiguousarray(pixels), np.random.default_rng(0))
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
-
-    def pictures(self) -> Pictures:
-        """Returns what a cache may keep."""
-        distinct = list(dict.fromkeys(self._paths))
-        return Pictures(distinct, self._turns, self._leading, self.first_pixels, self._max_pixels)
-
-
-def _keeps_pixels(step: Transform) -> bool:
-    """Whether a step without chance gives bytes again."""
-    return isinstance(step, FixedTransform) and step.gives in (None, "pixels")
+    def batch(self, keys: Sequence[tuple[int, int]]) -> Batch:
+        """Reads several pictures; see `collate`."""
+        return collate([self[key] for key in keys])
 
 
 def collate(items: Sequence[Item]) -> Batch:

@@ -23,6 +23,8 @@ from toolkit.errors import DatasetError
 
 DEFAULT_COLUMNS = ("path", "label")
 CAMERA_COLUMNS = ("path", "label", "camera")
+UNLABELLED_COLUMNS = ("path",)
+NO_LABEL = ""
 
 # What counts as a picture when a folder is searched; a list may name any file.
 IMAGE_SUFFIXES = frozenset(
@@ -41,7 +43,7 @@ class Sample:
 
     Attributes:
         path: the picture, as written in the list; relative to the dataset's root, or absolute.
-        label: the class, as written.
+        label: the class, as written; `NO_LABEL` in a list without labels.
         line: the row's line number in its file, from 1.
         camera: the third column (a camera, or the id of the physical thing), when there is one.
     """
@@ -101,21 +103,23 @@ def read_manifest(
     """Reads a list file.
 
     Args:
-        file: the list.
+        file: the list; with `UNLABELLED_COLUMNS` also a folder, whose pictures are its rows.
         root: the folder that relative paths start from.
         split: what the list is for; kept on the result.
-        columns: `DEFAULT_COLUMNS` or `CAMERA_COLUMNS`.
+        columns: `DEFAULT_COLUMNS`, `CAMERA_COLUMNS` or `UNLABELLED_COLUMNS`.
 
     Returns:
         The rows, and a problem for each row that breaks the rules.
 
     Raises:
         DatasetError: the file is missing, cannot be read, or is UTF-16.
-        ValueError: `columns` is neither of the two.
+        ValueError: `columns` is none of these.
     """
     samples: list[Sample] = []
     problems: list[RowProblem] = []
-    for row in stream_manifest(file, columns):
+    folder = tuple(columns) == UNLABELLED_COLUMNS and Path(file).is_dir()
+    rows = _folder_rows(Path(file), Path(root)) if folder else stream_manifest(file, columns)
+    for row in rows:
         if isinstance(row, Sample):
             samples.append(row)
         else:
@@ -130,11 +134,12 @@ def stream_manifest(
 
     Raises:
         DatasetError: the file is missing, cannot be read, or is UTF-16.
-        ValueError: `columns` is neither of the two.
+        ValueError: `columns` is none of these.
     """
-    if tuple(columns) not in (DEFAULT_COLUMNS, CAMERA_COLUMNS):
+    known = (DEFAULT_COLUMNS, CAMERA_COLUMNS, UNLABELLED_COLUMNS)
+    if tuple(columns) not in known:
         raise ValueError(
-            f"columns must be {list(DEFAULT_COLUMNS)} or {list(CAMERA_COLUMNS)}, "
+            f"columns must be one of {', '.join(str(list(form)) for form in known)}; "
             f"got {list(columns)}."
         )
     for line, raw in enumerate(_read_lines(file), start=1):
@@ -143,10 +148,15 @@ def stream_manifest(
             yield row
 
 
-def write_manifest(file: Path, samples: Iterable[Sample]) -> None:
+def write_manifest(file: Path, samples: Iterable[Sample], *, labelled: bool = True) -> None:
     """Writes a list file, atomically; `read_manifest` gives back the same samples.
 
     The samples are written as they come, so they need not fit into memory together.
+
+    Args:
+        file: the list.
+        samples: its rows.
+        labelled: False writes the paths alone.
 
     Raises:
         DatasetError: see `manifest_text`.
@@ -156,7 +166,7 @@ def write_manifest(file: Path, samples: Iterable[Sample]) -> None:
             storage.atomic_path(file) as temporary,
             temporary.open("w", encoding="utf-8", newline="\n") as text,
         ):
-            text.writelines(_lines(samples))
+            text.writelines(_lines(samples) if labelled else _path_lines(samples))
     except DatasetError as error:
         raise DatasetError(f"{file} cannot be written: {error}") from error
 
@@ -243,7 +253,15 @@ def _read_row(raw: bytes, line: int, num_columns: int) -> Sample | RowProblem | 
     problem = _problem(text, fields, num_columns)
     if problem is not None:
         return RowProblem(line, problem, text)
+    if num_columns == 1:
+        return Sample(fields[0], NO_LABEL, line)
     return Sample(fields[0], fields[1], line, *fields[2:])
+
+
+def _folder_rows(folder: Path, root: Path) -> Iterator[Sample]:
+    """Yields the pictures of a folder and below as rows; their number is their line."""
+    for number, path in enumerate(find_images(folder), start=1):
+        yield Sample(path.relative_to(root).as_posix(), NO_LABEL, number)
 
 
 def _tab_fields(text: str, num_columns: int) -> list[str]:
@@ -313,6 +331,14 @@ def _lines(samples: Iterable[Sample]) -> Iterator[str]:
                 "Some samples have a camera and some have none; expected all or none."
             )
         yield f"{_written(sample)}\n"
+
+
+def _path_lines(samples: Iterable[Sample]) -> Iterator[str]:
+    for sample in samples:
+        reason = _refused("path", sample.path)
+        if reason:
+            raise DatasetError(f"the path {reason}: {sample.path!r}. Rename it.")
+        yield f"{sample.path}\n"
 
 
 def _written(sample: Sample) -> str:

@@ -14,6 +14,8 @@ from toolkit.errors import ImageError
 from toolkit.evaluation.retrieval import Embeddings, evaluate_retrieval
 from toolkit.evaluation.retrieval_result import RetrievalResult
 from toolkit.inference.embed import EmbeddedPaths, Failure
+from toolkit.metrics.bootstrap import bootstrap_intervals
+from toolkit.metrics.knn import knn_hits
 from toolkit.runtime import Progress
 
 Embed = Callable[[list[Path]], EmbeddedPaths]
@@ -28,12 +30,14 @@ class Measures:
         precision_k: k of precision@k.
         bootstrap_samples: resamplings for the intervals; 0 for none.
         seed: of the resampling.
+        knn_k: neighbours that vote in the metric ``knn``; None leaves it out.
     """
 
     recall_k: tuple[int, ...] = (1, 5)
     precision_k: tuple[int, ...] = (1, 5)
     bootstrap_samples: int = 1000
     seed: int = 0
+    knn_k: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ class RetrievalTrial:
             precision_k=measures.precision_k,
             bootstrap_samples=measures.bootstrap_samples if bootstrap else 0,
         )
+        if measures.knn_k is not None:
+            self._add_knn(result, query, gallery, measures.knn_k, bootstrap=bootstrap)
         failures = [
             f"{manifest.file}, line {problem.line}: {problem.message}"
             for manifest in (self._gallery, self._query)
@@ -112,6 +118,24 @@ class RetrievalTrial:
         ]
         failures += [failure.message for failure in embedded.failures]
         return TrialOutcome(result, query_paths, gallery_paths, failures, query, gallery)
+
+    def _add_knn(
+        self,
+        result: RetrievalResult,
+        query: Embeddings,
+        gallery: Embeddings,
+        k: int,
+        *,
+        bootstrap: bool,
+    ) -> None:
+        """Adds the metric ``knn``, with its interval where one is asked for."""
+        labels, ids = (query.labels, gallery.labels), (query.ids, gallery.ids)
+        hits = knn_hits(query.vectors, gallery.vectors, labels, ids, k)
+        result.metrics["knn"] = float(hits.mean())
+        if bootstrap and self._measures.bootstrap_samples:
+            rng = np.random.default_rng(self._measures.seed)
+            resamples = self._measures.bootstrap_samples
+            result.intervals.update(bootstrap_intervals({"knn": hits}, rng, resamples=resamples))
 
 
 def _side(manifest: Manifest, vector_of: dict[Path, NDArray[Any]]) -> tuple[Embeddings, list[Path]]:

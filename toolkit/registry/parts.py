@@ -67,6 +67,9 @@ TRANSFORMS = Registry(
         "PadRandomCrop": "toolkit.data.transforms.geometry:PadRandomCrop",
         "RandomRotation": "toolkit.data.transforms.geometry:RandomRotation",
         "ColorJitter": "toolkit.data.transforms.colour:ColorJitter",
+        "RandomGaussianBlur": "toolkit.data.transforms.blur:RandomGaussianBlur",
+        "RandomGrayscale": "toolkit.data.transforms.colour:RandomGrayscale",
+        "RandomSolarize": "toolkit.data.transforms.colour:RandomSolarize",
         "RandAugment": "toolkit.data.transforms.rand_augment:RandAugment",
         "NormalizeImage": "toolkit.data.transforms.tensor:NormalizeImage",
         "RandomErasing": "toolkit.data.transforms.tensor:RandomErasing",
@@ -102,8 +105,20 @@ OPTIMIZERS = Registry(
         "Momentum": "toolkit.training.optimizers:Momentum",
         "Adam": "toolkit.training.optimizers:Adam",
         "AdamW": "toolkit.training.optimizers:AdamW",
+        "LARS": "toolkit.training.lars:LARS",
     },
     handed_in=["parameters", "learning_rate"],
+)
+
+METHODS = Registry(
+    "self-supervised method",
+    {
+        "DINO": "toolkit.selfsup.dino:DINO",
+        "MoBY": "toolkit.selfsup.moby:MoBY",
+        "MoCo": "toolkit.selfsup.moco:MoCo",
+        "SwAV": "toolkit.selfsup.swav:SwAV",
+    },
+    handed_in=["network", "total_steps"],
 )
 
 CHECKS = Registry(

@@ -21,13 +21,18 @@ from toolkit.audit.findings import Finding, Line, found
 from toolkit.audit.options import AuditOptions
 from toolkit.audit.repair import repaired
 from toolkit.audit.showcase import class_sizes, demo_pictures, report_page
-from toolkit.build.lists import dataset_name, dataset_root, list_files
+from toolkit.build.lists import (
+    dataset_name,
+    dataset_root,
+    list_files,
+    lists_without_labels,
+)
 from toolkit.config.schema import Config
 from toolkit.data.convert import Conversion, write_conversion
 from toolkit.data.decode import read_rgb
-from toolkit.data.manifest import write_manifest
+from toolkit.data.manifest import NO_LABEL, write_manifest
 from toolkit.data.split import SPLITS, OpenSetError, SplitOptions, split_dataset
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import CONVERTERS
 from toolkit.reports.annotations import annotation
 from toolkit.reports.demo_images import write_demo_images
@@ -214,12 +219,24 @@ def _prepare(config: Config) -> list[str]:
 def _lists_to_check(config: Config) -> tuple[str, ...]:
     """All three lists; train alone when nothing asks for the others and neither is there."""
     named, folder = config.Data.lists, config.Global.dataset_dir
+    if config.SelfSup is not None:
+        return _lists_without_labels(config)
     if config.Train.eval_during_train or named.gallery or named.query:
         return SPLITS
     if named.train is None:
         folder = str(dataset_root(config))
     there = [name for name in SPLITS[1:] if folder and Path(folder, f"{name}.txt").is_file()]
     return SPLITS if there else SPLITS[:1]
+
+
+def _lists_without_labels(config: Config) -> tuple[str, ...]:
+    splits = lists_without_labels(config)
+    if not splits:
+        raise DatasetError(
+            "There is no list to check: SelfSup.images are packed, and pictures are checked when "
+            "they are packed (mode pack). Bad ones are skipped and named in training."
+        )
+    return splits
 
 
 def _train_alone(diagnosis: Diagnosis) -> list[str]:
@@ -252,7 +269,8 @@ def _write_findings(file: Path, rows: Iterable[dict[str, Any]]) -> None:
 def _write_fixed(folder: Path, diagnosis: Diagnosis) -> None:
     with storage.atomic_directory(folder) as temporary:
         for split, samples in repaired(diagnosis).items():
-            write_manifest(temporary / f"{split}.txt", samples)
+            labelled = not samples or samples[0].label != NO_LABEL
+            write_manifest(temporary / f"{split}.txt", samples, labelled=labelled)
 
 
 def _annotate(findings: Iterable[Finding]) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.audit.dataset import not_there
-from toolkit.build.lists import dataset_name, list_files
+from toolkit.build.lists import dataset_name, list_files, lists_without_labels
 from toolkit.config.schema import Config
 from toolkit.data.split import SPLITS
 from toolkit.errors import CheckFailedError, DatasetError
@@ -29,7 +30,11 @@ def require_checked_data(config: Config) -> None:
     if config.Train.skip_check:
         _LOG.warning("Train.skip_check is true: the lists are used unchecked.")
         return
-    splits = ["train", *(["gallery", "query"] if config.Train.eval_during_train else [])]
+    splits: Sequence[str] = SPLITS if config.Train.eval_during_train else SPLITS[:1]
+    if config.SelfSup is not None:
+        splits = lists_without_labels(config)
+        if "train" not in splits:
+            _LOG.info("Packed pictures were checked when they were packed; bad ones are skipped.")
     diagnosis = diagnose(config, splits)
     if diagnosis.passed(config.CheckDataset.fail_on):
         return
@@ -52,7 +57,7 @@ def require_checked_data(config: Config) -> None:
 
 def _check_lists(config: Config) -> None:
     """Says how to do without the lists that only the evaluation during training needs."""
-    if not config.Train.eval_during_train:
+    if not config.Train.eval_during_train or config.SelfSup is not None:
         return
     files = {split: entry.file for split, entry in list_files(config, SPLITS).items()}
     missing = [files[name] for name in ("gallery", "query") if not files[name].is_file()]

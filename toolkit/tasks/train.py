@@ -1,36 +1,23 @@
 """Mode train: check the lists, train, and leave a model that predict can use at once."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.build.data import TrainingData, build_training_data
-from toolkit.build.embedding import build_exporter
-from toolkit.build.evaluation import build_trial
-from toolkit.build.feed import build_feed
-from toolkit.build.fetching import fetch_options
-from toolkit.build.frozen import build_phases, freeze, phase_in
-from toolkit.build.kernels import install_kernels
-from toolkit.build.loss import build_loss
-from toolkit.build.model import build_recognizer, load_pretrained, local_weights
-from toolkit.build.optimizer import build_optimizer, build_schedule
-from toolkit.build.teacher import teacher_weights, with_teacher
+from toolkit.build.prepared import Prepared
+from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
+from toolkit.build.supervised import prepare_supervised, supervised_start
 from toolkit.config.schema import Config
 from toolkit.errors import ToolkitError
-from toolkit.evaluation.trial import Embed, RetrievalTrial
-from toolkit.models.recognizer import Recognizer
 from toolkit.reports.curves import write_curves
-from toolkit.runtime import seed_framework, use_device
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
 from toolkit.training.checkpoint import RunState, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
-from toolkit.training.ema import AveragedWeights
-from toolkit.training.fit import TrainingPlan, fit
+from toolkit.training.fit import fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
-from toolkit.training.learner import FitResult, Learner, Position
+from toolkit.training.learner import FitResult, Loader, Position
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
@@ -63,7 +50,7 @@ class TrainReport:
         models["best"] = _entry(self.output, self.kept.best) if self.kept.best else {}
         return {
             "model_name": self.model_name,
-            "label_dict": "label_order.json",
+            "label_dict": "label_order.json" if self.num_classes else None,
             "train_log": "train.log",
             "visualdl_log": self.visualdl_log,
             "config": "config.yaml",
@@ -107,67 +94,45 @@ class TrainReport:
 
 
 def run(config: Config) -> TrainReport:
-    """Trains as a configuration says.
+    """Trains as a configuration says: with labels, or without them where it has SelfSup.
 
     Raises:
         CheckFailedError: the dataset does not pass its check.
         DivergedError: the loss is no longer a number.
         ToolkitError: anything of the input that cannot be used.
     """
-    output = Path(config.Global.output)
-    # First what fails in seconds: a large folder is not checked for weights that cannot be had.
-    weights, teacher = _starting_weights(config), teacher_weights(config)
-    phases = build_phases(config) if config.Train.freeze_backbone else None
-    require_checked_data(config)
-    data = build_training_data(config)
-    test = build_trial(config) if config.Train.eval_during_train else None
-    model = _network(config, data, weights, teacher)
-    if phases is not None:
-        model = freeze(config, model)
-    loss = build_loss(config.Loss, data.num_outputs, model.output_sizes, model.outputs)
-    export, plan = build_exporter(config, model), _plan(config)
-    learner = Learner(
-        model,
-        loss,
-        build_optimizer(config.Optimizer, config.Train.learning_rate, model, loss),
-        build_schedule(config.Optimizer, config.Train, plan.steps_per_epoch(data.loader)),
-        _average(config, model),
-    )
-    if phases is not None:
-        phase_in(phases, learner, plan.steps_per_epoch(data.loader))
-    state = None
-    if config.Train.resume_path is not None:
-        state = load_checkpoint(config.Train.resume_path, learner)
-        _LOG.info("Going on after step %d of %s.", state.position.step, config.Train.resume_path)
+    prepared = _prepared(config)
+    resume, state = config.Train.resume_path, None
+    if resume is not None:
+        state = load_checkpoint(resume, prepared.learner)
+        _LOG.info("Going on after step %d of %s.", state.position.step, resume)
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
-    resume = config.Train.resume_path
+    output = Path(config.Global.output)
     clear_for_run(output, resumed_from=None if resume is None else Path(resume))
-    write_json(output / "label_order.json", data.classes)
-    _LOG.info(_headline(config, data, plan))
-    return _train(config, data, _Run(model, learner, plan, export, state), test)
+    if prepared.classes is not None:
+        write_json(output / "label_order.json", prepared.classes)
+    return _train(config, prepared, state)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The ready objects of one run; `state` is where a resumed one goes on."""
+def _prepared(config: Config) -> Prepared:
+    """Builds a run; first what fails in seconds.
 
-    model: Recognizer
-    learner: Learner
-    plan: TrainingPlan
-    export: Callable[[Path], object]
-    state: RunState | None
-
-    @property
-    def start(self) -> Position:
-        """Where the run begins or goes on."""
-        return Position() if self.state is None else self.state.position
+    A large folder is not checked for weights that cannot be had.
+    """
+    if config.SelfSup is not None:
+        weights = pretrained_weights(config)
+        require_checked_data(config)
+        return prepare_selfsup(config, weights)
+    start = supervised_start(config)
+    require_checked_data(config)
+    return prepare_supervised(config, start)
 
 
-def _train(
-    config: Config, data: TrainingData, run: _Run, test: RetrievalTrial | None
-) -> TrainReport:
-    output, train, state = Path(config.Global.output), config.Train, run.state
-    loader, embed = build_feed(config, data, run.model, run.plan, run.start)
+def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainReport:
+    output, train, plan = Path(config.Global.output), config.Train, prepared.plan
+    start = Position() if state is None else state.position
+    loader, measure = prepared.feed(start)
+    _LOG.info(_headline(config, prepared, loader))
     log = RunLog(
         output / FILE_NAME,
         resumed_step=None if state is None else state.position.step,
@@ -175,23 +140,23 @@ def _train(
     )
     keeper = CheckpointKeeper(
         output,
-        run.learner,
-        KeepPlan(train.eval_interval, train.save_interval, train.keep_last),
+        prepared.learner,
+        KeepPlan(
+            train.eval_interval,
+            train.save_interval,
+            train.keep_last,
+            export_numbered=config.SelfSup is not None,
+        ),
         seed=config.Global.seed,
-        evaluate=None if test is None else _measure(embed, test),
-        export=lambda folder: _discard(run.export(folder)),
+        evaluate=measure,
+        export=lambda folder: _discard(prepared.export(folder)),
         log=log,
     )
     if state is not None:
         keeper.resume(state)
+    listeners = [log, *prepared.listeners, keeper]
     try:
-        result = fit(
-            run.learner,
-            loader,
-            run.plan,
-            listeners=[log, keeper],
-            start=run.start,
-        )
+        result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
     except ToolkitError:
         # The best model so far is of use to someone even if the run came to grief.
         _export_what_there_is(keeper)
@@ -205,7 +170,7 @@ def _train(
         output,
         result,
         kept,
-        num_classes=len(data.classes),
+        num_classes=len(prepared.classes or []),
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
@@ -220,59 +185,17 @@ def _export_what_there_is(keeper: CheckpointKeeper) -> None:
         _LOG.warning("What was saved is not exported: %s", error)
 
 
-def _headline(config: Config, data: TrainingData, plan: TrainingPlan) -> str:
+def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
     """Says what is about to happen; train.log may hold several runs, and this begins each."""
     return (
-        f"Training {config.Global.model}: {data.num_images} pictures of {len(data.classes)} "
-        f"classes, {len(data.loader)} batches of {config.Train.batch_size} an epoch, "
-        f"{plan.epochs} epochs, seed {plan.seed}."
+        f"Training {config.Global.model}: {prepared.about}, {len(loader)} batches of "
+        f"{config.Train.batch_size} an epoch, {prepared.plan.epochs} epochs, seed "
+        f"{prepared.plan.seed}."
     )
-
-
-def _starting_weights(config: Config) -> Path | None:
-    """The pretrained weights, fetched where they are an address; a resumed run has its own."""
-    given = config.Train.pretrain_weight_path
-    if given is None or config.Train.resume_path is not None:
-        return None
-    return local_weights(given, fetch_options(config))
-
-
-def _network(
-    config: Config, data: TrainingData, weights: Path | None, teacher: Path | None
-) -> Recognizer:
-    device = use_device(config.Global.device)
-    seed_framework(config.Global.seed)
-    model = build_recognizer(config.Arch, data.num_outputs)
-    if weights is not None:
-        load_pretrained(model, weights)
-    if config.Arch.Teacher is not None:
-        model = with_teacher(model, config.Arch.Teacher, data.num_outputs, teacher)
-    install_kernels(model, config.Train.kernels, device)
-    return model
-
-
-def _measure(embed: Embed, test: RetrievalTrial) -> Callable[[], dict[str, float]]:
-    return lambda: test.run(embed, bootstrap=False).result.metrics
 
 
 def _discard(_: object) -> None:
     """The report of an export inside a checkpoint says nothing that the files do not."""
-
-
-def _plan(config: Config) -> TrainingPlan:
-    train = config.Train
-    return TrainingPlan(
-        epochs=train.epochs_iters,
-        seed=config.Global.seed,
-        max_steps=train.max_steps,
-        accumulate_steps=train.accumulate_steps,
-        log_interval=train.log_interval,
-    )
-
-
-def _average(config: Config, model: Recognizer) -> AveragedWeights | None:
-    decay = config.Train.ema_decay
-    return None if decay is None else AveragedWeights(model, decay)
 
 
 def _entry(output: Path, saved: Saved) -> dict[str, Any]:

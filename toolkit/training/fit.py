@@ -157,9 +157,11 @@ class _Run:
         learner, before = self.learner, self.position
         rate = learner.schedule(before.step)
         learner.optimizer.set_learning_rate(rate)
-        images = sum(len(batch[0]) for batch in group)
-        loss, parts = self.gradients(group, images, rate) if images else (None, {})
+        images = sum(len(batch[1]) for batch in group)
+        loss, parts = None, dict[str, float]()
         if images:
+            learner.before_step(before.step)
+            loss, parts = self.gradients(group, images, rate)
             learner.optimizer.step()
             learner.optimizer.clear_gradients()
             if learner.average is not None:
@@ -187,12 +189,12 @@ class _Run:
         """Sums the gradients of the batches, each weighted by its share of the images."""
         total, sums = 0.0, dict[str, float]()
         for offset, (pixels, labels, _, _) in enumerate(group):
-            share = len(pixels) / images
+            share = len(labels) / images
             if not share:
                 continue
             self.seed(self.position.batch + offset)
             targets = _tensor(labels)
-            outputs = self.learner.model(_tensor(pixels), targets)
+            outputs = self.learner.model(_tensors(pixels), targets)
             loss, parts = self.learner.loss(outputs, targets)
             value, values = float(loss), {name: float(part) for name, part in parts.items()}
             if not math.isfinite(value):
@@ -256,6 +258,11 @@ class _Run:
 
 def _tensor(values: Any) -> Tensor:
     return values if isinstance(values, Tensor) else paddle.to_tensor(values)
+
+
+def _tensors(values: Any) -> Any:
+    """Images of one size as one tensor, views of several sizes as a list of them."""
+    return [_tensor(group) for group in values] if isinstance(values, tuple) else _tensor(values)
 
 
 def _check_start(start: Position, loader: Loader, plan: TrainingPlan) -> None:

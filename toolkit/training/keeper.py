@@ -35,6 +35,7 @@ class KeepPlan:
         metric: the metric that decides which model is best.
         export_each_save: export with every checkpoint, as PaddleX; otherwise `finish` exports
             latest and best_model once.
+        export_numbered: export with every epoch_N checkpoint.
     """
 
     eval_interval: int = 1
@@ -42,6 +43,7 @@ class KeepPlan:
     keep_last: int | None = None
     metric: str = "recall1"
     export_each_save: bool = False
+    export_numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,8 @@ class CheckpointKeeper(Listener):
         return metrics
 
     def _save(self, name: str, state: RunState) -> None:
-        finish = self._export_now if self._plan.export_each_save else None
+        numbered = self._plan.export_numbered and name not in (LATEST, BEST)
+        finish = self._export_now if self._plan.export_each_save or numbered else None
         save_checkpoint(self._output / name, name, self._learner, state, finish=finish)
 
     def _export_now(self, folder: Path) -> None:

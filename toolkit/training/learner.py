@@ -41,6 +41,7 @@ class Learner:
         average: averaged weights; None when there are none.
         before_epoch: told the number of every epoch, from 1, before it begins or goes on; what is
             trained may depend on it.
+        before_step: told before every update how many were done.
     """
 
     model: nn.Layer
@@ -49,6 +50,7 @@ class Learner:
     schedule: Callable[[int], float]
     average: AveragedWeights | None = None
     before_epoch: Callable[[int], None] = lambda _: None
+    before_step: Callable[[int], None] = lambda _: None
 
     def best_weights(self) -> Any:
         """Context in which the model has the weights to judge and export: the averages if any."""
@@ -59,7 +61,8 @@ class Loader(Protocol):
     """Where batches come from.
 
     A batch is (images float32 [b, 3, h, w], labels int64 [b], indices int64 [b], failures): what
-    could not be read is named in `failures` and left out of the arrays, so b may be 0.
+    could not be read is named in `failures` and left out of the arrays, so b may be 0. Several
+    views of each picture are a tuple of arrays [b, views, 3, h, w], one a size.
     """
 
     def __len__(self) -> int:

@@ -5,17 +5,23 @@ run, nothing has to be sent from process to process, and no epoch begins with st
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import cv2
 
-from toolkit.data.dataset import ImageDataset, collate
 from toolkit.data.samplers import Key, Sampler
 from toolkit.inference.work_ahead import in_order, worker_threads
 from toolkit.training.learner import Batch
 
 _Task = TypeVar("_Task")
 _Done = TypeVar("_Done")
+
+
+class Dataset(Protocol):
+    """What makes a batch of the keys that a sampler gives."""
+
+    def batch(self, keys: list[Key]) -> Batch:
+        """Reads and stacks; may be called from several threads at once."""
 
 
 class BatchLoader:
@@ -27,7 +33,7 @@ class BatchLoader:
         num_workers: threads that read; 0 reads in the caller's.
     """
 
-    def __init__(self, dataset: ImageDataset, sampler: Sampler, num_workers: int) -> None:
+    def __init__(self, dataset: Dataset, sampler: Sampler, num_workers: int) -> None:
         self._dataset, self._sampler, self._num_workers = dataset, sampler, num_workers
 
     def __len__(self) -> int:
@@ -44,10 +50,7 @@ class BatchLoader:
         self._sampler.skip(skip_batches)
         # With threads of its own OpenCV would want more cores than there are.
         cv2.setNumThreads(1)
-        yield from made_ahead(self._batch, self._sampler, self._num_workers)
-
-    def _batch(self, keys: list[Key]) -> Batch:
-        return collate([self._dataset[key] for key in keys])
+        yield from made_ahead(self._dataset.batch, self._sampler, self._num_workers)
 
 
 def made_ahead(

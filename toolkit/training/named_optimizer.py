@@ -15,11 +15,12 @@ from paddle import Tensor, nn
 
 from toolkit.errors import WeightsError
 
-Kind = Literal["weight", "bias", "norm"]
+Kind = Literal["weight", "bias", "norm", "embedding"]
 _NORM_LAYERS = (
     *(nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D, nn.BatchNorm3D, nn.SyncBatchNorm),
     *(nn.InstanceNorm1D, nn.InstanceNorm2D, nn.InstanceNorm3D, nn.LayerNorm, nn.GroupNorm),
 )
+_EMBEDDINGS = ("cls_token", "pos_embed", "relative_position_bias_table")
 _FORMAT_VERSION = 1
 
 
@@ -31,7 +32,7 @@ class NamedParameter:
         name: structured name, such as ``backbone.conv1.weight``.
         parameter: the tensor that is trained.
         kind: ``norm`` for scale and shift of a normalisation layer, ``bias`` for any other bias,
-            ``weight`` for the rest.
+            ``embedding`` for class tokens and position embeddings, ``weight`` for the rest.
     """
 
     name: str
@@ -191,6 +192,8 @@ class NamedOptimizer:
 def _kind(part: nn.Layer, name: str) -> Kind:
     if isinstance(part, _NORM_LAYERS):
         return "norm"
+    if name in _EMBEDDINGS:
+        return "embedding"
     return "bias" if name == "bias" else "weight"
 
 

@@ -41,7 +41,7 @@ class Momentum(NamedOptimizer):
         momentum: Fraction = 0.9,
         use_nesterov: bool = False,
         weight_decay: NonNegativeFloat = 1e-4,
-        skip_decay: list[Literal["norm", "bias"]] | None = None,
+        skip_decay: list[Literal["norm", "bias", "embedding"]] | None = None,
         clip_norm: PositiveFloat | None = None,
     ) -> None:
         _require(parameters)
@@ -85,7 +85,7 @@ class Adam(NamedOptimizer):
         beta2: Fraction = 0.999,
         epsilon: PositiveFloat = 1e-8,
         weight_decay: NonNegativeFloat = 0.0,
-        skip_decay: list[Literal["norm", "bias"]] | None = None,
+        skip_decay: list[Literal["norm", "bias", "embedding"]] | None = None,
         clip_norm: PositiveFloat | None = None,
     ) -> None:
         _require(parameters)
@@ -132,7 +132,7 @@ class AdamW(NamedOptimizer):
         beta2: Fraction = 0.999,
         epsilon: PositiveFloat = 1e-8,
         weight_decay: NonNegativeFloat = 0.01,
-        skip_decay: list[Literal["norm", "bias"]] | None = None,
+        skip_decay: list[Literal["norm", "bias", "embedding"]] | None = None,
         clip_norm: PositiveFloat | None = None,
     ) -> None:
         _require(parameters)
@@ -165,7 +165,7 @@ def _check_betas(beta1: float, beta2: float) -> None:
 
 
 def _release(
-    parameters: list[NamedParameter], skip_decay: list[Literal["norm", "bias"]] | None
+    parameters: list[NamedParameter], skip_decay: list[Literal["norm", "bias", "embedding"]] | None
 ) -> None:
     """Takes kinds of parameters out of an L2 term that is part of the gradient."""
     for item in parameters:

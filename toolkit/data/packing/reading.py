@@ -14,7 +14,7 @@ from toolkit.data.packing.picture_example import picture_of_example
 from toolkit.data.packing.plan import Split
 from toolkit.data.packing.publish import FORMAT_VERSION, manifest_path
 from toolkit.data.packing.tfrecord import TFRecordFile, read_records
-from toolkit.data.packing.webdataset import read_shard
+from toolkit.data.packing.webdataset import ShardFile, read_shard
 from toolkit.errors import RecordError
 from toolkit.storage import read_json
 
@@ -81,10 +81,10 @@ def read_pictures(
 
 
 class PackedPictures(Sequence[PackedPicture]):
-    """The pictures of TFRecord files at any place, through their indexes.
+    """The pictures of TFRecord files and tar shards at any place.
 
     Args:
-        files: TFRecord files, with the index beside each.
+        files: TFRecord files, with the index beside each, or tar shards, which are looked through.
         verify: compare the checksums.
 
     Raises:
@@ -92,7 +92,12 @@ class PackedPictures(Sequence[PackedPicture]):
     """
 
     def __init__(self, files: Iterable[Path], *, verify: bool = True) -> None:
-        self._files = [TFRecordFile(file, verify=verify) for file in files]
+        self._files: list[TFRecordFile | ShardFile] = [
+            (ShardFile if file.suffix == SUFFIXES["webdataset"] else TFRecordFile)(
+                file, verify=verify
+            )
+            for file in files
+        ]
         self._ends = list(accumulate(len(file) for file in self._files))
 
     def __len__(self) -> int:
@@ -112,7 +117,30 @@ class PackedPictures(Sequence[PackedPicture]):
         place %= len(self)
         which = bisect_right(self._ends, place)
         number = place - (self._ends[which - 1] if which else 0)
-        return _picture(self._files[which].path, self._files[which][number], number)
+        file = self._files[which]
+        if isinstance(file, ShardFile):
+            return file[number]
+        return _picture(file.path, file[number], number)
+
+
+def packed_in(path: Path) -> list[Path]:
+    """Returns the files of packed pictures that a path means; none if it is something else.
+
+    Args:
+        path: a TFRecord file, a tar shard, or a folder of them (of one kind, sorted by name).
+
+    Raises:
+        RecordError: a folder holds both kinds.
+    """
+    suffixes = set(SUFFIXES.values())
+    if not path.is_dir():
+        return [path] if path.suffix in suffixes else []
+    files = sorted(file for file in path.iterdir() if file.suffix in suffixes)
+    if len({file.suffix for file in files}) > 1:
+        raise RecordError(
+            f"{path} holds TFRecord files and tar shards. Put the two kinds into two folders."
+        )
+    return files
 
 
 def _picture(file: Path, data: bytes, number: int) -> PackedPicture:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from toolkit.crc32c import crc32c
 from toolkit.data.packing.picture import NO_LABEL, PackedPicture
@@ -29,6 +29,14 @@ _FORMATS = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp"}
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
 # A tar archive ends in two blocks of zeros (POSIX.1-2017, pax, "ustar Interchange Format").
 _END = bytes(1024)
+
+
+class _Member(NamedTuple):
+    """A file of a shard: its name, and where its bytes are."""
+
+    name: str
+    offset: int
+    size: int
 
 
 @contextmanager
@@ -74,13 +82,55 @@ def read_shard(
         ValueError: `rank` is not below `count`.
     """
     check_reader(rank, count)
+    with path.open("rb") as file:
+        for number, members in enumerate(_samples(path)):
+            if number % count == rank:
+                yield _read_sample(path, file, members, verify=verify)
+
+
+class ShardFile:
+    """The pictures of a shard at any place; where each one is, is looked up once.
+
+    Args:
+        path: the shard, not compressed.
+        verify: see `read_shard`.
+
+    Raises:
+        RecordError: the shard is missing, cut off or damaged.
+    """
+
+    def __init__(self, path: Path, *, verify: bool = True) -> None:
+        self.path, self._verify = path, verify
+        self._samples = list(_samples(path))
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, number: int) -> PackedPicture:
+        """Returns a picture.
+
+        Raises:
+            IndexError: there is no such picture.
+            RecordError: it is damaged.
+        """
+        with self.path.open("rb") as file:
+            return _read_sample(self.path, file, self._samples[number], verify=self._verify)
+
+
+def _samples(path: Path) -> Iterator[list[_Member]]:
+    """Yields the members of each sample.
+
+    Raises:
+        RecordError: the shard is missing, cut off or damaged.
+    """
     _check_end(path)
     try:
         with tarfile.open(path, "r:") as archive:
-            members = (member for member in archive if member.isfile())
-            for number, (key, parts) in enumerate(groupby(members, lambda item: _split(item)[0])):
-                if number % count == rank:
-                    yield _read_sample(path, archive, key, list(parts), verify=verify)
+            members = (
+                _Member(item.name, item.offset_data, item.size) for item in archive if item.isfile()
+            )
+            for _, parts in groupby(members, lambda item: _split(item)[0]):
+                yield list(parts)
     except (tarfile.TarError, EOFError) as error:
         raise RecordError(
             f"{path}: the shard is damaged or no tar archive ({error}). Copy or pack it again."
@@ -98,24 +148,20 @@ def _facts(picture: PackedPicture) -> bytes:
     return json.dumps(facts, ensure_ascii=False).encode("utf-8", errors="backslashreplace")
 
 
-def _split(member: tarfile.TarInfo) -> tuple[str, str]:
+def _split(member: _Member) -> tuple[str, str]:
     """Returns key and extension of a member."""
     match = _NAME.fullmatch(member.name)
     return (match[1], match[2].lower()) if match else (member.name, "")
 
 
 def _read_sample(
-    path: Path,
-    archive: tarfile.TarFile,
-    key: str,
-    members: list[tarfile.TarInfo],
-    *,
-    verify: bool,
+    path: Path, file: BinaryIO, members: list[_Member], *, verify: bool
 ) -> PackedPicture:
+    key = _split(members[0])[0]
     parts: dict[str, bytes] = {}
     for member in members:
-        stream = archive.extractfile(member)
-        parts[_split(member)[1]] = b"" if stream is None else stream.read()
+        file.seek(member.offset)
+        parts[_split(member)[1]] = file.read(member.size)
     found = [extension for extension in parts if extension in _FORMATS]
     where = f"{path}: sample {key!r}"
     if len(found) != 1:
@@ -128,7 +174,7 @@ def _read_sample(
     if verify and facts.get("crc32c", crc32c(encoded)) != crc32c(encoded):
         raise RecordError(
             f"{where} does not fit its CRC-32C (its picture begins at byte "
-            f"{members[0].offset_data:,}). The shard is damaged; copy or pack it again."
+            f"{members[0].offset:,}). The shard is damaged; copy or pack it again."
         )
     return PackedPicture(
         key=key,

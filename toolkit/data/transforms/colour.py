@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.config.types import Fraction, NonNegativeFloat
+from toolkit.config.types import Fraction, NonNegativeFloat, NonNegativeInt
 from toolkit.data.transforms.transform import Transform, check_fraction
 
 _LEVELS = np.arange(256, dtype=np.float64)
@@ -60,6 +60,43 @@ class ColorJitter(Transform):
                 low = neutral - spread if adjust is shift_hue else max(0.0, neutral - spread)
                 image = adjust(image, rng.uniform(low, neutral + spread))
         return image
+
+
+class RandomGrayscale(Transform):
+    """Takes all colour away, or not.
+
+    Args:
+        prob: how often.
+    """
+
+    def __init__(self, prob: Fraction = 0.2) -> None:
+        self.prob = check_fraction("prob", prob)
+
+    def __call__(self, image: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        """Returns uint8 [h, w, 3]."""
+        return adjust_saturation(image, 0.0) if rng.random() < self.prob else image
+
+
+class RandomSolarize(Transform):
+    """Turns the bright levels into their negative, or not.
+
+    Args:
+        threshold: the darkest level that is turned, 0 to 255.
+        prob: how often.
+
+    Source: Grill et al., Bootstrap Your Own Latent, 2020, appendix B.
+    """
+
+    def __init__(self, threshold: NonNegativeInt = 128, prob: Fraction = 0.2) -> None:
+        if not 0 <= threshold <= 255:
+            raise ValueError(f"threshold is {threshold}; it must be from 0 to 255.")
+        self.threshold, self.prob = threshold, check_fraction("prob", prob)
+
+    def __call__(self, image: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        """Returns uint8 [h, w, 3]."""
+        if rng.random() >= self.prob:
+            return image
+        return map_levels(image, np.where(self.threshold > _LEVELS, _LEVELS, 255 - _LEVELS))
 
 
 def adjust_brightness(image: NDArray[Any], factor: float) -> NDArray[Any]:

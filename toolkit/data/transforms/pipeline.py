@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.jpeg import Target
 from toolkit.data.transforms.geometry import ResizeImage
-from toolkit.data.transforms.transform import Form, Transform
+from toolkit.data.transforms.transform import FixedTransform, Form, Transform
 
 
 class Pipeline:
@@ -60,6 +60,11 @@ class Pipeline:
             list(takewhile(lambda step: step.gives in (None, "pixels"), self.transforms))
         )
 
+    def without_chance_first(self) -> "tuple[Pipeline, Pipeline]":
+        """Returns the first steps, as far as they give the same bytes every time, and the rest."""
+        leading = list(takewhile(_keeps_pixels, self.transforms))
+        return Pipeline(leading), Pipeline(self.transforms[len(leading) :])
+
     def target(self) -> Target | None:
         """Returns the size rule of the resize that comes first; None when another step does.
 
@@ -74,3 +79,8 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({list(self.transforms)!r})"
+
+
+def _keeps_pixels(step: Transform) -> bool:
+    """Whether a step without chance gives bytes again."""
+    return isinstance(step, FixedTransform) and step.gives in (None, "pixels")

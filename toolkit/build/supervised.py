@@ -1,0 +1,99 @@
+"""From a configuration with labels to a run that is ready to begin."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.build.data import TrainingData, build_training_data
+from toolkit.build.embedding import build_exporter
+from toolkit.build.evaluation import build_trial
+from toolkit.build.feed import build_feed
+from toolkit.build.fetching import fetch_options
+from toolkit.build.frozen import build_phases, freeze, phase_in
+from toolkit.build.kernels import install_kernels
+from toolkit.build.loss import build_loss
+from toolkit.build.model import build_recognizer, load_pretrained, local_weights
+from toolkit.build.optimizer import build_optimizer, build_schedule
+from toolkit.build.prepared import Measure, Prepared, averaged_weights, training_plan
+from toolkit.build.teacher import teacher_weights, with_teacher
+from toolkit.config.schema import Config
+from toolkit.evaluation.trial import Embed, RetrievalTrial
+from toolkit.models.recognizer import Recognizer
+from toolkit.runtime import seed_framework, use_device
+from toolkit.training.frozen import Phases
+from toolkit.training.learner import Learner, Loader, Position
+
+
+@dataclass(frozen=True)
+class SupervisedStart:
+    """What a run begins with, known before its data are looked at.
+
+    Attributes:
+        weights: of the network; None for random ones, and for a run that goes on.
+        teacher: of its teacher; likewise.
+        phases: which epochs have a frozen backbone; None: none has.
+    """
+
+    weights: Path | None
+    teacher: Path | None
+    phases: Phases | None
+
+
+def supervised_start(config: Config) -> SupervisedStart:
+    """Finds, and fetches where they are addresses, the weights that a run begins with.
+
+    Raises:
+        ToolkitError: they cannot be had, or the phases cannot be.
+    """
+    given = config.Train.pretrain_weight_path
+    weights = None
+    if given is not None and config.Train.resume_path is None:
+        weights = local_weights(given, fetch_options(config))
+    phases = build_phases(config) if config.Train.freeze_backbone else None
+    return SupervisedStart(weights, teacher_weights(config), phases)
+
+
+def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
+    """Builds everything that a run with labels needs.
+
+    Raises:
+        ToolkitError: anything of the input that cannot be used.
+    """
+    data = build_training_data(config)
+    test = build_trial(config) if config.Train.eval_during_train else None
+    model = _network(config, data, start)
+    if start.phases is not None:
+        model = freeze(config, model)
+    loss = build_loss(config.Loss, data.num_outputs, model.output_sizes, model.outputs)
+    export, plan = build_exporter(config, model), training_plan(config)
+    learner = Learner(
+        model,
+        loss,
+        build_optimizer(config.Optimizer, config.Train.learning_rate, model, loss),
+        build_schedule(config.Optimizer, config.Train, plan.steps_per_epoch(data.loader)),
+        averaged_weights(config, model),
+    )
+    if start.phases is not None:
+        phase_in(start.phases, learner, plan.steps_per_epoch(data.loader))
+
+    def feed(position: Position) -> tuple[Loader, Measure | None]:
+        loader, embed = build_feed(config, data, model, plan, position)
+        return loader, None if test is None else lambda: _metrics(test, embed)
+
+    about = f"{data.num_images} pictures of {len(data.classes)} classes"
+    return Prepared(model, learner, plan, export, feed, about, data.classes)
+
+
+def _metrics(test: RetrievalTrial, embed: Embed) -> dict[str, float]:
+    return test.run(embed, bootstrap=False).result.metrics
+
+
+def _network(config: Config, data: TrainingData, start: SupervisedStart) -> Recognizer:
+    device = use_device(config.Global.device)
+    seed_framework(config.Global.seed)
+    model = build_recognizer(config.Arch, data.num_outputs)
+    if start.weights is not None:
+        load_pretrained(model, start.weights)
+    if config.Arch.Teacher is not None:
+        model = with_teacher(model, config.Arch.Teacher, data.num_outputs, start.teacher)
+    install_kernels(model, config.Train.kernels, device)
+    return model

@@ -1,0 +1,1 @@
+"""Training from images without labels: views, networks and a loss; the backbone is handed in."""
