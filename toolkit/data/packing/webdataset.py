@@ -82,8 +82,13 @@ def read_shard(
         ValueError: `rank` is not below `count`.
     """
     check_reader(rank, count)
-    with path.open("rb") as file:
-        for number, members in enumerate(_samples(path)):
+    samples = _samples(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise RecordError(f"{path}: the shard cannot be read ({error.strerror}).") from None
+    with file:
+        for number, members in enumerate(samples):
             if number % count == rank:
                 yield _read_sample(path, file, members, verify=verify)
 
