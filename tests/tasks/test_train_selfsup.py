@@ -53,7 +53,7 @@ def test_a_method_trains_resumes_exports_evaluates_and_predicts(
     again = run(configure_selfsup(method, TRAIN, resume, "Export.onnx=false", output="again"))
     for name, array in read_weights(output / "latest").items():
         np.testing.assert_array_equal(array, read_weights(again.output / "latest")[name])
-    measured = run(configure_selfsup(method, "Global.mode=evaluate")).to_json()
+    measured = run(configure_selfsup(method, "Global.mode=evaluate")).outcome.result.metrics
     assert measured["recall1"] == pytest.approx(content["best_metrics"]["recall1"])
     model = create_model(model_dir=output / "best_model/inference", engine="paddle")
     (found,) = model.predict(str(drawn_dataset / "images/0_0.png"))

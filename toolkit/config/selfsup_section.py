@@ -46,7 +46,7 @@ class SelfSupSection(Section):
         "stop", description="What to do when all pictures get the same features."
     )
     collapse_spread: NonNegativeFloat = Field(
-        0.02,
+        0.01,
         description="Spread of the vectors that are compared, 0 (all the same) to 1, below which "
         "training counts as collapsed.",
     )
