@@ -64,15 +64,15 @@ def _read(archive: zipfile.ZipFile) -> Any:
     if len(pickles) != 1:
         raise RefusedError("it is no archive of torch.save: it has no single data.pkl")
     folder = pickles[0].removesuffix("data.pkl")
-    order = f"{folder}byteorder"
-    if order in entries and archive.read(order) != b"little":
-        raise RefusedError("its numbers are not little-endian")
 
     def content(name: str) -> bytes:
         if name not in entries or entries[name].compress_type != zipfile.ZIP_STORED:
             raise RefusedError(f"its part {name!r:.60} is missing or compressed")
         return archive.read(name)
 
+    order = f"{folder}byteorder"
+    if order in entries and content(order) != b"little":
+        raise RefusedError("its numbers are not little-endian")
     names = Names(_RECIPES, lambda reference: _storage(reference, folder, content))
     return load(io.BytesIO(content(pickles[0])), names)
 
