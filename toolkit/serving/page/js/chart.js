@@ -20,6 +20,7 @@ export function chart(series, most) {
 function line(values, most, top, at) {
   const x = (/** @type {number} */ index) => (WIDTH * (index + most - values.length)) / (most - 1);
   const y = (/** @type {number} */ value) => HEIGHT - EDGE - ((HEIGHT - 2 * EDGE) * value) / top;
+  if (at > 0 && values.every((value) => !value)) return [];
   return stretches(values).flatMap(([from, to]) => {
     const points = values.slice(from, to).map((value, index) => `${x(from + index).toFixed(1)},${y(value ?? 0).toFixed(1)}`);
     const path = points.length > 1 ? `M${points.join("L")}` : `M${points[0]}h0.1`;

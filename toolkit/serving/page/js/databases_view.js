@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { byId, button, element, icon } from "./element.js";
 import { openDialog, onSubmit } from "./dialogs.js";
 import { showNothing, showProblem, showRemark, showWaiting, toast } from "./notices.js";
+import { patiently } from "./patience.js";
 import { session } from "./session.js";
 import { Thumbnails } from "./thumbnails.js";
 
@@ -72,7 +73,7 @@ export class DatabasesView {
   async cover(place) {
     const name = place.dataset.database ?? "";
     try {
-      const { pictures } = await api.pictures(name, { offset: 0, limit: COVERS });
+      const { pictures } = await patiently(() => api.pictures(name, { offset: 0, limit: COVERS }));
       for (const picture of pictures) {
         const image = /** @type {HTMLImageElement} */ (element("img", { alt: "", class: "thumb" }));
         place.append(image);

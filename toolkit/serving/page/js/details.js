@@ -7,6 +7,7 @@ import { plain } from "./hits.js";
 import { percent, say } from "./language.js";
 import { shown } from "./thumbnails.js";
 import { toast } from "./notices.js";
+import { patiently } from "./patience.js";
 import { session } from "./session.js";
 
 const SIDE = 1024;
@@ -40,7 +41,8 @@ export function openDetails(database, records, at, actions) {
   const next = step("hit.next", "next", () => show(at + 1));
   const dialog = openDialog({
     title: "hit.title",
-    body: [body, element("div", { class: "row steps" }, before, next)],
+    body: [body],
+    tools: [before, next],
     kind: "wide",
     onClose: () => ending.abort(),
   });
@@ -79,7 +81,7 @@ function content(database, record, signal, actions, close) {
       factsOf(database, record),
       element(
         "div",
-        { class: "row" },
+        { class: "actions" },
         isKept ? button("hit.search", "search", after(actions.onSearch), { class: "primary" }) : null,
         isKept && actions.onCompare ? button("hit.compare", "compare", after(actions.onCompare)) : null,
         session.canWrite ? button("hit.delete", "delete", () => askToDelete(database, record, close, actions), { class: "quiet danger" }) : null,
@@ -91,7 +93,7 @@ function content(database, record, signal, actions, close) {
 /** @param {string} database @param {Shown} record @param {HTMLImageElement} image @param {HTMLElement} missing @param {AbortSignal} signal */
 async function load(database, record, image, missing, signal) {
   try {
-    const blob = await api.keptPicture(database, record, { side: SIDE, signal });
+    const blob = await patiently(() => api.keptPicture(database, record, { side: SIDE, signal }), { signal });
     if (!signal.aborted) await shown(image, blob);
   } catch {
     if (signal.aborted) return;

@@ -5,14 +5,15 @@ import { problemOf, sentenceKey } from "./problems.js";
 import { say } from "./language.js";
 
 /**
- * @param {{title: string | [string, Object], body: (Node | null)[], kind?: string, onClose?: () => void}} parts
+ * @param {{title: string | [string, Object], body: (Node | null)[], tools?: Node[], kind?: string, onClose?: () => void}} parts
+ *   tools: beside the title
  * @returns {HTMLDialogElement} open
  */
-export function openDialog({ title, body, kind = "", onClose = () => {} }) {
+export function openDialog({ title, body, tools = [], kind = "", onClose = () => {} }) {
   const heading = element("h2", { words: title });
   const close = element("button", { type: "button", class: "quiet round", label: "close", onclick: () => dialog.close() }, icon("close"));
   const dialog = /** @type {HTMLDialogElement} */ (
-    element("dialog", { class: kind, label: title }, element("header", {}, heading, close), ...body)
+    element("dialog", { class: kind, label: title }, element("header", {}, heading, element("div", { class: "row" }, ...tools, close)), ...body)
   );
   dialog.addEventListener("close", () => {
     dialog.remove();

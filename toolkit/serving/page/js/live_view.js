@@ -10,7 +10,7 @@ import { parse } from "./prometheus.js";
 import { figures, Reading } from "./readings.js";
 
 const EVERY_MILLISECONDS = 2000;
-const POINTS = 90;
+const [FEWEST, MOST] = [30, 90];
 
 /** @param {number} seconds */
 const milliseconds = (seconds) => `${number(1000 * seconds, seconds < 0.01 ? 1 : 0)} ms`;
@@ -20,6 +20,7 @@ const CARDS = [
   { name: "requests", series: ["requests", "failures"], write: (value) => number(value, 1) },
   { name: "latency", series: ["median", "slow"], write: milliseconds },
   { name: "queue", series: ["queue"], write: (value) => number(value, 0) },
+  { name: "underway", series: ["underway"], write: (value) => number(value, 0) },
   { name: "batch", series: ["batch"], write: (value) => number(value, 1) },
   { name: "records", series: ["records"], write: (value) => number(value, 0) },
   { name: "processor", series: ["processor"], write: (value) => number(value, 2) },
@@ -60,7 +61,7 @@ export class LiveView {
   show(latest) {
     showNothing(byId("live-state"));
     this.history.push(latest);
-    this.history.splice(0, this.history.length - POINTS);
+    this.history.splice(0, Math.max(0, this.history.length - MOST));
     for (const { name, series, write } of CARDS) {
       const card = byId(`live-${name}`);
       const values = series.map((key) => this.history.map((one) => one[key]));
@@ -68,7 +69,7 @@ export class LiveView {
       const figure = now === null ? "–" : write(now);
       card.querySelector(".figure").textContent = figure;
       if (series.length > 1) card.querySelector(".second").textContent = other === null ? "–" : write(other);
-      card.querySelector(".plot").replaceChildren(chart(values, POINTS));
+      card.querySelector(".plot").replaceChildren(chart(values, Math.max(FEWEST, this.history.length)));
       sayAttribute(card, "aria-label", "live.card", { name: card.querySelector("h2").textContent, figure });
     }
   }

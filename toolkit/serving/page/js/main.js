@@ -11,7 +11,7 @@ import { showProblem } from "./notices.js";
 import { RecordsView } from "./records_view.js";
 import { SearchView } from "./search_view.js";
 import { askForToken, session } from "./session.js";
-import { line } from "./service.js";
+import { line, tell } from "./service.js";
 import { openHelp, startShortcuts } from "./shortcuts.js";
 import { nextTheme, startTheme } from "./theme.js";
 
@@ -67,12 +67,13 @@ function watchLine() {
     byId("offline").hidden = false;
     timer = setInterval(async () => {
       const answer = await fetch("livez", { cache: "no-store" }).catch(() => null);
-      if (answer?.ok) line.dispatchEvent(new Event("online"));
+      if (answer?.ok) tell(true);
     }, LOOK_AGAIN_MILLISECONDS);
   });
   line.addEventListener("online", () => {
     byId("offline").hidden = true;
     clearInterval(timer);
+    if (session.about === null) load();
   });
 }
 
@@ -82,6 +83,11 @@ async function start() {
   document.body.hidden = false;
   watchLine();
   startIntake();
+  // A jump within the page is no change of view.
+  document.querySelector(".skip")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("main").focus();
+  });
   byId("language").addEventListener("click", switchLanguage);
   byId("help").addEventListener("click", openHelp);
   byId("token").addEventListener("click", async () => {

@@ -48,6 +48,8 @@ export function figures(before, now) {
     median: quantile(before, now, 0.5),
     slow: quantile(before, now, 0.95),
     queue: now.sum("toolkit_queue_depth"),
+    // This very look is one of them.
+    underway: Math.max(0, now.sum("toolkit_requests_under_way") - 1),
     batch: batches > 0 ? grown("toolkit_batch_size_sum") / batches : null,
     records: now.sum("toolkit_index_records"),
     processor: grown("process_cpu_seconds_total") / seconds,

@@ -97,9 +97,10 @@ export class SearchView {
     this.view.classList.add("searching");
     this.stage.hidden = !canBeShown;
     byId("query-actions").hidden = false;
-    byId("crop").hidden = !canBeShown;
-    if (canBeShown) this.photo.src = picture.url;
-    else this.photo.removeAttribute("src");
+    if (picture.size) {
+      this.photo.src = picture.url;
+      this.stage.style.setProperty("--ratio", String(picture.size.width / picture.size.height));
+    }
     this.showCropControls();
   }
 
@@ -111,6 +112,7 @@ export class SearchView {
   showCropControls() {
     const isCropped = this.crop.box !== null;
     byId("whole").hidden = !isCropped;
+    byId("crop").hidden = isCropped || this.query?.size == null;
     byId("crop-hint").hidden = this.query?.size == null;
   }
 
@@ -125,6 +127,7 @@ export class SearchView {
       return;
     }
     byId("hits").setAttribute("aria-busy", "true");
+    byId("found").hidden = true;
     await this.latest.run(async (signal, isLatest) => {
       showWaiting(this.state, "search.waiting");
       const options = { k: Number(byId("count").value), by_group: byId("by-group").checked, where: this.filter.where };

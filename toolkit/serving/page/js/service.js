@@ -83,8 +83,8 @@ async function problemOf(answer) {
   }
 }
 
-/** @param {boolean} online */
-function tell(online) {
+/** Says whether the service answers. @param {boolean} online */
+export function tell(online) {
   if (online === isOnline) return;
   isOnline = online;
   line.dispatchEvent(new Event(online ? "online" : "offline"));

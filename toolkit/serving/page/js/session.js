@@ -5,6 +5,7 @@ import { byId, button, element } from "./element.js";
 import { keepToken, forgetToken, isRemembered, keptToken } from "./token.js";
 import { askOnce, onRefused } from "./service.js";
 import { onSubmit, openDialog } from "./dialogs.js";
+import { patiently } from "./patience.js";
 
 const KEPT = "database";
 
@@ -21,10 +22,11 @@ export const session = new (class extends EventTarget {
     return this.databases.filter((database) => database.damaged === null);
   }
 
-  /** The database that was chosen last, as long as it is there. */
+  /** The database that was chosen last, as long as it is there; else the largest. */
   get database() {
     const kept = localStorage.getItem(KEPT);
-    return (this.usable.find((one) => one.name === kept) ?? this.usable[0])?.name ?? null;
+    const largest = [...this.usable].sort((a, b) => (b.count ?? 0) - (a.count ?? 0))[0];
+    return (this.usable.find((one) => one.name === kept) ?? largest)?.name ?? null;
   }
 
   /** @param {string | null} name */
@@ -34,8 +36,8 @@ export const session = new (class extends EventTarget {
   }
 
   async refresh() {
-    this.about = await api.about();
-    this.databases = await api.databases();
+    this.about = await patiently(api.about);
+    this.databases = await patiently(api.databases);
     this.changed();
   }
 

@@ -5,6 +5,7 @@ import { patiently } from "./patience.js";
 
 const AT_A_TIME = 6;
 const SIDE = 320;
+const MANY_TRIES = 100;
 const MARGIN = "300px";
 
 /** The thumbnails of one list. */
@@ -29,7 +30,7 @@ export class Thumbnails {
     }
     const signal = this.ending.signal;
     const load = () => api.keptPicture(database, record, { side: SIDE, signal });
-    this.loads.set(image, () => patiently(load, { signal }));
+    this.loads.set(image, () => patiently(load, { signal, tries: MANY_TRIES }));
     this.observer.observe(image);
   }
 

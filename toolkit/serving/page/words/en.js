@@ -154,6 +154,8 @@ export default {
   "live.latency_second": "half of them faster; 95 in 100 within",
   "live.queue": "Queue",
   "live.queue_unit": "pictures that wait for the network",
+  "live.underway": "Under way",
+  "live.underway_unit": "requests at this moment",
   "live.batch": "Batch",
   "live.batch_unit": "pictures that are computed together",
   "live.records": "Index",

@@ -154,6 +154,8 @@ export default {
   "live.latency_second": "一半更快；95% 不超过",
   "live.queue": "队列",
   "live.queue_unit": "张图片等待计算",
+  "live.underway": "处理中",
+  "live.underway_unit": "个请求正在处理",
   "live.batch": "批量",
   "live.batch_unit": "张图片一起计算",
   "live.records": "索引",
