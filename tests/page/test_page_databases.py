@@ -1,9 +1,12 @@
 """Databases with the page: making, filling, browsing, emptying; and comparing two pictures."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.page.conftest import PATIENCE, Shop, give
 from tests.serving.conftest import drawn
@@ -67,11 +70,6 @@ def test_a_large_picture_is_made_smaller(
     open_page: Callable[..., Any], shop: Shop, file_of: Callable[[str, bytes], str]
 ) -> None:
     """The page is told of a service that takes 100 kB; the picture has more."""
-    import io
-
-    import numpy as np
-    from PIL import Image
-
     noise = np.random.default_rng(0).integers(0, 256, (600, 900, 3), np.uint8)
     written = io.BytesIO()
     Image.fromarray(noise).save(written, "PNG")
