@@ -160,9 +160,9 @@ def test_a_hit_becomes_the_query_and_settings_search_again(
     page.get_by_role("dialog").get_by_text("Search with this").click()
     expect(first_hit(page)).to_contain_text(group)
     expect(first_hit(page)).to_contain_text("100.0%")
+    page.locator("#filter-box summary").click()
     page.locator("#by-group").check()
     expect(page.locator("#hits .card")).to_have_count(5)
-    page.locator("#filter-box summary").click()
     page.locator("#filter-add").click()
     page.locator(".rule-field").fill("price")
     page.locator(".rule-comparison").select_option("at_least")
@@ -191,6 +191,7 @@ def test_an_older_answer_that_comes_later_is_dropped(
     neighbour = {"group_id": "stale!", "intra_id": 0, "savename": None, "data": {}, "rank": 1}
     answer = {"neighbours": [{**neighbour, "similarity": 1, "distance": 0}]}
     held[0].fulfill(json=answer)
+    page.locator("#filter-box summary").click()
     page.locator("#by-group").check()
     expect(page.locator("#hits")).not_to_have_attribute("aria-busy", "true")
     expect(page.locator("#hits")).not_to_contain_text("stale!")
@@ -215,5 +216,5 @@ def test_a_thousand_hits_come_as_they_are_scrolled_to(
     while cards.count() < 1000:
         before = cards.count()
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        expect(cards.nth(before)).to_be_attached()
+        cards.nth(before).wait_for(state="attached")
     expect(cards.last).to_contain_text("g1000")
