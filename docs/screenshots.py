@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.e2e.served import ROOT, TOKEN, Served
 
@@ -23,8 +23,8 @@ GROCERY = ROOT.parent / "shared" / "data" / "grocery"
 IMAGES = ROOT / "docs" / "images"
 QUERY = "images/test_Yellow-Bell-Pepper_005.jpg"
 COMPARED = ("images/test_Arla-Sour-Milk_002.jpg", "images/test_Arla-Sour-Milk_003.jpg")
-DESKTOP = {"width": 1180, "height": 760}
-PHONE = {"width": 360, "height": 640}
+DESKTOP: ViewportSize = {"width": 1180, "height": 760}
+PHONE: ViewportSize = {"width": 360, "height": 640}
 MOST_BYTES = 290_000
 
 
