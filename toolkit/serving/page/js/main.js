@@ -44,7 +44,9 @@ const views = { search, compare, databases, records, live: new LiveView() };
 
 /** Shows the view that the address names. @param {boolean} isFirst */
 function route(isFirst) {
-  const [place, name] = location.hash.replace(/^#\/?/, "").split("/");
+  const [place, encoded] = location.hash.replace(/^#\/?/, "").split("/");
+  // A database's name has no letter that an address would change.
+  const name = /^[\w.-]+$/.test(encoded ?? "") ? encoded : "";
   const view =
     place === "databases" && name ? "records" : place in views && place !== "records" ? place : "search";
   if (shown !== null) views[shown].leave();
@@ -55,7 +57,7 @@ function route(isFirst) {
     if (isHere) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   }
-  views[view].enter(decodeURIComponent(name ?? ""));
+  views[view].enter(name);
   if (isFirst) return;
   scrollTo({ top: 0 });
   byId(view).querySelector("h1").focus({ preventScroll: true });
