@@ -13,6 +13,7 @@ from toolkit.data.dataset import ImageDataset
 from toolkit.data.manifest import Manifest, label_order
 from toolkit.data.picture_cache import CachePlan, open_picture_cache
 from toolkit.data.picture_files import PictureFiles
+from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.samplers import Sampler
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
@@ -87,6 +88,7 @@ def build_training_data(config: Config) -> TrainingData:
         seed=config.Global.seed,
         rotate_classes=config.Data.rotate_classes,
     )
+    dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
     sampler: Sampler = SAMPLERS.build(
         config.Data.sampler.name,
         labels=dataset.labels,

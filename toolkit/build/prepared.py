@@ -29,6 +29,7 @@ class Prepared:
         about: what it is trained on, for the log: "2589 pictures of 40 classes".
         classes: the labels in the order of their numbers; None without labels.
         listeners: told of every step and epoch before anything is saved.
+        give_up_waiting: ends waiting for pictures that are gone.
     """
 
     model: Recognizer
@@ -39,6 +40,7 @@ class Prepared:
     about: str
     classes: list[str] | None = None
     listeners: tuple[Listener, ...] = ()
+    give_up_waiting: Callable[[], None] = lambda: None
 
 
 def training_plan(config: Config) -> TrainingPlan:

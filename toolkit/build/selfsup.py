@@ -109,6 +109,7 @@ def prepare_selfsup(config: Config, weights: Path | None) -> Prepared:
         partial(_feed, config, data, model, plan),
         f"{data.num_images} pictures without labels, {section.method.name}",
         listeners=(watch,),
+        give_up_waiting=data.give_up_waiting,
     )
 
 

@@ -80,7 +80,16 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
         return loader, None if test is None else lambda: _metrics(test, embed)
 
     about = f"{data.num_images} pictures of {len(data.classes)} classes"
-    return Prepared(model, learner, plan, export, feed, about, data.classes)
+    return Prepared(
+        model,
+        learner,
+        plan,
+        export,
+        feed,
+        about,
+        data.classes,
+        give_up_waiting=data.dataset.give_up_waiting,
+    )
 
 
 def _metrics(test: RetrievalTrial, embed: Embed) -> dict[str, float]:

@@ -164,11 +164,16 @@ class TrainSection(Section):
         None, description="Warm-up in EPOCHS, as in PaddleX; Optimizer.lr.warmup_iters is in steps."
     )
     resume_path: OptionalPath = Field(
-        None, description="Checkpoint (.pdparams of a training output) to go on from."
+        None,
+        description="Checkpoint (.pdparams of a training output) to go on from; auto takes the "
+        "newest whole one of Global.output, and begins anew where there is none.",
     )
     log_interval: PositiveInt = Field(10, description="Steps between two log lines.")
     eval_interval: PositiveInt = Field(1, description="Epochs between two evaluations.")
     save_interval: PositiveInt = Field(1, description="Epochs between two epoch_N checkpoints.")
+    save_steps: PositiveInt | None = Field(
+        None, description="Steps between two saves of latest within an epoch; null saves at ends."
+    )
     keep_last: PositiveInt | None = Field(
         3, description="How many epoch_N checkpoints to keep; null keeps all."
     )

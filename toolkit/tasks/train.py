@@ -9,19 +9,22 @@ from toolkit.build.prepared import Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
 from toolkit.config.schema import Config
-from toolkit.errors import ToolkitError
+from toolkit.errors import StorageError, ToolkitError
 from toolkit.reports.curves import write_curves
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
 from toolkit.training.checkpoint import RunState, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
-from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
+from toolkit.training.interruption import InterruptedRunError, stop_on_signals
+from toolkit.training.keeper import LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
 from toolkit.training.learner import FitResult, Loader, Position
+from toolkit.training.newest_checkpoint import newest_checkpoint
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
 _LISTED = 5  # last_1 to last_5, as in PaddleX
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,11 @@ class TrainReport:
     checked: bool
     curves: list[str]
     visualdl_log: str
+    interrupted_by: str | None = None
 
     @property
     def passed(self) -> bool:
-        """A run that ended has passed."""
+        """A run that ended, or was asked to, has passed."""
         return True
 
     def to_json(self) -> dict[str, Any]:
@@ -49,6 +53,8 @@ class TrainReport:
             models[f"last_{number}"] = _entry(self.output, saved)
         models["best"] = _entry(self.output, self.kept.best) if self.kept.best else {}
         return {
+            "done_flag": self.interrupted_by is None,
+            "interrupted_by": self.interrupted_by,
             "model_name": self.model_name,
             "label_dict": "label_order.json" if self.num_classes else None,
             "train_log": "train.log",
@@ -72,6 +78,11 @@ class TrainReport:
 
     def summary(self) -> str:
         """Returns how long it took, how good it became, and where everything is."""
+        if self.interrupted_by is not None:
+            return (
+                f"Interrupted by {self.interrupted_by} after step {self.fit.position.step}; "
+                f"{self.output / LATEST} is saved. Go on with Train.resume_path=auto."
+            )
         rate = self.fit.images / max(self.fit.seconds, 1e-9)
         lines = [
             f"Trained {self.model_name} for {self.fit.position.step} steps in "
@@ -100,7 +111,9 @@ def run(config: Config) -> TrainReport:
         CheckFailedError: the dataset does not pass its check.
         DivergedError: the loss is no longer a number.
         ToolkitError: anything of the input that cannot be used.
+        InterruptedRunError: Ctrl-C; what was trained is saved.
     """
+    config = _with_checkpoint(config)
     prepared = _prepared(config)
     resume, state = config.Train.resume_path, None
     if resume is not None:
@@ -111,7 +124,23 @@ def run(config: Config) -> TrainReport:
     clear_for_run(output, resumed_from=None if resume is None else Path(resume))
     if prepared.classes is not None:
         write_json(output / "label_order.json", prepared.classes)
-    return _train(config, prepared, state)
+    report = _train(config, prepared, state)
+    if report.interrupted_by == "SIGINT":
+        raise InterruptedRunError(report.summary(), report.to_json())
+    return report
+
+
+def _with_checkpoint(config: Config) -> Config:
+    """Puts the checkpoint that Train.resume_path=auto means in its place."""
+    if config.Train.resume_path != AUTO:
+        return config
+    found = newest_checkpoint(Path(config.Global.output))
+    if found is None:
+        _LOG.info("%s holds no whole checkpoint: the run begins anew.", config.Global.output)
+    path = None if found is None else str(found)
+    return config.model_copy(
+        update={"Train": config.Train.model_copy(update={"resume_path": path})}
+    )
 
 
 def _prepared(config: Config) -> Prepared:
@@ -144,6 +173,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         KeepPlan(
             train.eval_interval,
             train.save_interval,
+            train.save_steps,
             train.keep_last,
             export_numbered=config.SelfSup is not None,
         ),
@@ -156,14 +186,25 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         keeper.resume(state)
     listeners = [log, *prepared.listeners, keeper]
     try:
-        result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
+        with stop_on_signals(prepared.give_up_waiting) as request:
+            result = fit(
+                prepared.learner,
+                loader,
+                plan,
+                listeners=listeners,
+                start=start,
+                stop=lambda: "interrupted" if request() else "",
+            )
+    except StorageError:  # no room for an export either
+        raise
     except ToolkitError:
         # The best model so far is of use to someone even if the run came to grief.
         _export_what_there_is(keeper)
         raise
     finally:
         log.close()
-    kept = keeper.finish()
+    interrupted = result.reached == "interrupted"
+    kept = keeper.so_far() if interrupted else keeper.finish()
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
         config.Global.model,
@@ -174,6 +215,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
+        interrupted_by=request.signal if interrupted else None,
     )
 
 
