@@ -8,9 +8,11 @@ from typing import Any
 from toolkit.build.prepared import Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
+from toolkit.build.tracking import open_trackers, require_trackers
 from toolkit.config.schema import Config
 from toolkit.errors import ToolkitError
 from toolkit.reports.curves import write_curves
+from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
 from toolkit.training.checkpoint import RunState, load_checkpoint
@@ -18,7 +20,7 @@ from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
 from toolkit.training.learner import FitResult, Loader, Position
-from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
+from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
 _LISTED = 5  # last_1 to last_5, as in PaddleX
@@ -101,6 +103,7 @@ def run(config: Config) -> TrainReport:
         DivergedError: the loss is no longer a number.
         ToolkitError: anything of the input that cannot be used.
     """
+    require_trackers(config)
     prepared = _prepared(config)
     resume, state = config.Train.resume_path, None
     if resume is not None:
@@ -133,11 +136,9 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     start = Position() if state is None else state.position
     loader, measure = prepared.feed(start)
     _LOG.info(_headline(config, prepared, loader))
-    log = RunLog(
-        output / FILE_NAME,
-        resumed_step=None if state is None else state.position.step,
-        visualdl=output if train.visualdl else None,
-    )
+    resumed_step = None if state is None else state.position.step
+    trackers = open_trackers(config, resumed_step)
+    log = RunLog(output / FILE_NAME, resumed_step=resumed_step, trackers=trackers)
     keeper = CheckpointKeeper(
         output,
         prepared.learner,
@@ -155,14 +156,16 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     if state is not None:
         keeper.resume(state)
     listeners = [log, *prepared.listeners, keeper]
+    finished = False
     try:
         result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
+        finished = True
     except ToolkitError:
         # The best model so far is of use to someone even if the run came to grief.
         _export_what_there_is(keeper)
         raise
     finally:
-        log.close()
+        log.close(finished=finished)
     kept = keeper.finish()
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
