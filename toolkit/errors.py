@@ -150,6 +150,7 @@ _EXTRA_OF = {
     "fastapi": "service",
     "fsspec": "object-store",
     "ml_dtypes": "onnxruntime",
+    "mlflow": "mlflow",
     "numba": "kernels",
     "onnx": "onnxruntime",
     "onnxruntime": "onnxruntime",
@@ -164,9 +165,11 @@ _EXTRA_OF = {
     "ray": "ray",
     "s3fs": "object-store",
     "starlette": "service",
+    "tensorboard": "tensorboard",
     "threadpoolctl": "kernels",
     "uvicorn": "service",
     "visualdl": "visualdl",
+    "wandb": "wandb",
 }
 
 

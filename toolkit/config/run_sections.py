@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.parts import OptionsField
 from toolkit.config.section import OptionalPath, Section
+from toolkit.config.trackers import Trackers
 from toolkit.config.types import (
     Fraction,
     NonNegativeFloat,
@@ -192,7 +193,12 @@ class TrainSection(Section):
         "no gallery and query.",
     )
     skip_check: bool = Field(False, description="Train on lists that were not checked.")
-    visualdl: bool = Field(True, description="Write VisualDL scalars when it is installed.")
+    visualdl: bool = Field(
+        True, description="Write VisualDL scalars when it is installed, as PaddleX does."
+    )
+    trackers: Trackers = Field(
+        [], description="Where the numbers go beside metrics.jsonl: docs/comparing.md."
+    )
     kernels: Literal["auto", "paddle"] = Field(
         "auto",
         description="auto trains, and evaluates checkpoints, with our CPU kernels where they win; "

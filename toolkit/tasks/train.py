@@ -8,9 +8,11 @@ from typing import Any
 from toolkit.build.prepared import Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
+from toolkit.build.tracking import open_trackers, require_trackers
 from toolkit.config.schema import Config
 from toolkit.errors import StorageError, ToolkitError
 from toolkit.reports.curves import write_curves
+from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
 from toolkit.training.checkpoint import RunState, load_checkpoint
@@ -20,7 +22,7 @@ from toolkit.training.interruption import InterruptedRunError, stop_on_signals
 from toolkit.training.keeper import LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
 from toolkit.training.learner import FitResult, Loader, Position
 from toolkit.training.newest_checkpoint import newest_checkpoint
-from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
+from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
 _LISTED = 5  # last_1 to last_5, as in PaddleX
@@ -114,6 +116,7 @@ def run(config: Config) -> TrainReport:
         InterruptedRunError: Ctrl-C; what was trained is saved.
     """
     config = _with_checkpoint(config)
+    require_trackers(config)
     prepared = _prepared(config)
     resume, state = config.Train.resume_path, None
     if resume is not None:
@@ -162,11 +165,9 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     start = Position() if state is None else state.position
     loader, measure = prepared.feed(start)
     _LOG.info(_headline(config, prepared, loader))
-    log = RunLog(
-        output / FILE_NAME,
-        resumed_step=None if state is None else state.position.step,
-        visualdl=output if train.visualdl else None,
-    )
+    resumed_step = None if state is None else state.position.step
+    trackers = open_trackers(config, resumed_step)
+    log = RunLog(output / FILE_NAME, resumed_step=resumed_step, trackers=trackers)
     keeper = CheckpointKeeper(
         output,
         prepared.learner,
@@ -185,6 +186,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     if state is not None:
         keeper.resume(state)
     listeners = [log, *prepared.listeners, keeper]
+    finished = False
     try:
         with stop_on_signals(prepared.give_up_waiting) as request:
             result = fit(
@@ -195,6 +197,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
                 start=start,
                 stop=lambda: "interrupted" if request() else "",
             )
+        finished = result.reached != "interrupted"
     except StorageError:  # no room for an export either
         raise
     except ToolkitError:
@@ -202,9 +205,8 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         _export_what_there_is(keeper)
         raise
     finally:
-        log.close()
-    interrupted = result.reached == "interrupted"
-    kept = keeper.so_far() if interrupted else keeper.finish()
+        log.close(finished=finished)
+    kept = keeper.finish() if finished else keeper.so_far()
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
         config.Global.model,
@@ -215,7 +217,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
-        interrupted_by=request.signal if interrupted else None,
+        interrupted_by=None if finished else request.signal,
     )
 
 
