@@ -9,15 +9,19 @@ from toolkit.build.prepared import Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
 from toolkit.config.schema import Config
-from toolkit.errors import ToolkitError
+from toolkit.distributed.gradients import copy_first
+from toolkit.distributed.group import first_alone, is_first, meet, process_count
+from toolkit.errors import GateError, ToolkitError
 from toolkit.reports.curves import write_curves
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
-from toolkit.training.checkpoint import RunState, load_checkpoint
+from toolkit.tasks.report import HelperReport
+from toolkit.training.checkpoint import RunState, find_checkpoint, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
 from toolkit.training.learner import FitResult, Loader, Position
+from toolkit.training.partner import EvaluationPartner
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
@@ -93,8 +97,10 @@ class TrainReport:
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
 
 
-def run(config: Config) -> TrainReport:
+def run(config: Config) -> TrainReport | HelperReport:
     """Trains as a configuration says: with labels, or without them where it has SelfSup.
+
+    In a group of processes all train, and the first one alone writes.
 
     Raises:
         CheckFailedError: the dataset does not pass its check.
@@ -102,16 +108,27 @@ def run(config: Config) -> TrainReport:
         ToolkitError: anything of the input that cannot be used.
     """
     prepared = _prepared(config)
+    learner = prepared.learner
     resume, state = config.Train.resume_path, None
     if resume is not None:
-        state = load_checkpoint(resume, prepared.learner)
+        # What a killed process left aside is put back once, and read by all.
+        first_alone(lambda: _discard(find_checkpoint(resume)))
+        state = load_checkpoint(resume, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, resume)
+    copy_first(learner.model, learner.loss)
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
-    output = Path(config.Global.output)
+    first_alone(lambda: _begin(config, prepared))
+    if is_first():
+        return _train(config, prepared, state)
+    return _help(config, prepared, state)
+
+
+def _begin(config: Config, prepared: Prepared) -> None:
+    """Makes the output folder ready."""
+    output, resume = Path(config.Global.output), config.Train.resume_path
     clear_for_run(output, resumed_from=None if resume is None else Path(resume))
     if prepared.classes is not None:
         write_json(output / "label_order.json", prepared.classes)
-    return _train(config, prepared, state)
 
 
 def _prepared(config: Config) -> Prepared:
@@ -121,10 +138,10 @@ def _prepared(config: Config) -> Prepared:
     """
     if config.SelfSup is not None:
         weights = pretrained_weights(config)
-        require_checked_data(config)
+        first_alone(lambda: require_checked_data(config))
         return prepare_selfsup(config, weights)
     start = supervised_start(config)
-    require_checked_data(config)
+    first_alone(lambda: require_checked_data(config))
     return prepare_supervised(config, start)
 
 
@@ -141,12 +158,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     keeper = CheckpointKeeper(
         output,
         prepared.learner,
-        KeepPlan(
-            train.eval_interval,
-            train.save_interval,
-            train.keep_last,
-            export_numbered=config.SelfSup is not None,
-        ),
+        _keep_plan(config),
         seed=config.Global.seed,
         evaluate=measure,
         export=lambda folder: _discard(prepared.export(folder)),
@@ -157,9 +169,10 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     listeners = [log, *prepared.listeners, keeper]
     try:
         result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
-    except ToolkitError:
+    except ToolkitError as error:
         # The best model so far is of use to someone even if the run came to grief.
         _export_what_there_is(keeper)
+        _end_together(error)
         raise
     finally:
         log.close()
@@ -177,6 +190,36 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     )
 
 
+def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperReport:
+    """Trains along in a process that writes nothing."""
+    start = Position() if state is None else state.position
+    loader, measure = prepared.feed(start)
+    partner = EvaluationPartner(prepared.learner, _keep_plan(config), measure)
+    listeners = [*prepared.listeners, partner]
+    try:
+        fit(prepared.learner, loader, prepared.plan, listeners=listeners, start=start)
+    except ToolkitError as error:
+        _end_together(error)
+        raise
+    return HelperReport()
+
+
+def _end_together(error: ToolkitError) -> None:
+    """Waits with a failure that all processes have at the same step until each is done with it."""
+    if isinstance(error, GateError):
+        meet()
+
+
+def _keep_plan(config: Config) -> KeepPlan:
+    train = config.Train
+    return KeepPlan(
+        train.eval_interval,
+        train.save_interval,
+        train.keep_last,
+        export_numbered=config.SelfSup is not None,
+    )
+
+
 def _export_what_there_is(keeper: CheckpointKeeper) -> None:
     """Exports what a failed run has saved; the failure is the news, not what comes of this."""
     try:
@@ -187,10 +230,12 @@ def _export_what_there_is(keeper: CheckpointKeeper) -> None:
 
 def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
     """Says what is about to happen; train.log may hold several runs, and this begins each."""
+    size = str(config.Train.batch_size)
+    if process_count() > 1:
+        size = f"{process_count()} x {size}, one share a process,"
     return (
         f"Training {config.Global.model}: {prepared.about}, {len(loader)} batches of "
-        f"{config.Train.batch_size} an epoch, {prepared.plan.epochs} epochs, seed "
-        f"{prepared.plan.seed}."
+        f"{size} an epoch, {prepared.plan.epochs} epochs, seed {prepared.plan.seed}."
     )
 
 

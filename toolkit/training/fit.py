@@ -3,6 +3,10 @@
 Two runs that stand at the same position with the same state do the same from there on, bit for bit
 on a CPU: the order of the data follows from (seed, epoch), and Paddle's own generator, which
 dropout draws from, is seeded anew for every batch from (seed, epoch, batch).
+
+Of several processes each runs this loop on its share of every batch. The loss is the sum over the
+processes of theirs, each weighted by its share of the images, and so is the gradient: what one
+process would have made of the whole batch. After every update all hold the same weights.
 """
 
 import logging
@@ -17,8 +21,11 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+from toolkit.distributed.gradients import average_moments, sum_gradients
+from toolkit.distributed.group import process_rank, summed_values
 from toolkit.errors import DatasetError, DivergedError
 from toolkit.runtime import seed_framework
+from toolkit.training.joint_batches import Group, agreed
 from toolkit.training.learner import (
     Batch,
     EpochRecord,
@@ -31,6 +38,7 @@ from toolkit.training.learner import (
 )
 
 _LOGGER = logging.getLogger(__name__)
+_TOTAL = ""  # among the names of the parts of a loss
 
 
 @dataclass(frozen=True)
@@ -157,11 +165,13 @@ class _Run:
         learner, before = self.learner, self.position
         rate = learner.schedule(before.step)
         learner.optimizer.set_learning_rate(rate)
-        images = sum(len(batch[1]) for batch in group)
+        joint = agreed(group)
         loss, parts = None, dict[str, float]()
-        if images:
+        if joint.images:
             learner.before_step(before.step)
-            loss, parts = self.gradients(group, images, rate)
+            loss, parts = self.gradients(joint, rate)
+            average_moments(learner.model)
+            average_moments(learner.loss)
             learner.optimizer.step()
             learner.optimizer.clear_gradients()
             if learner.average is not None:
@@ -173,8 +183,8 @@ class _Run:
             rate,
             loss,
             parts,
-            images,
-            [failure for batch in group for failure in batch[3]],
+            joint.images,
+            joint.failures,
             time.monotonic() - began,
             reader_seconds,
         )
@@ -183,32 +193,33 @@ class _Run:
             listener.on_step(record)
         return record
 
-    def gradients(
-        self, group: list[Batch], images: int, rate: float
-    ) -> tuple[float, dict[str, float]]:
+    def gradients(self, joint: Group, rate: float) -> tuple[float, dict[str, float]]:
         """Sums the gradients of the batches, each weighted by its share of the images."""
         total, sums = 0.0, dict[str, float]()
-        for offset, (pixels, labels, _, _) in enumerate(group):
-            share = len(labels) / images
-            if not share:
-                continue
+        for offset, (pixels, labels, _, _) in joint.batches:
+            share = len(labels) / joint.images
             self.seed(self.position.batch + offset)
             targets = _tensor(labels)
             outputs = self.learner.model(_tensors(pixels), targets)
             loss, parts = self.learner.loss(outputs, targets)
-            value, values = float(loss), {name: float(part) for name, part in parts.items()}
-            if not math.isfinite(value):
+            own = {_TOTAL: float(loss), **{name: float(part) for name, part in parts.items()}}
+            # All processes know of a loss that is no number, and stop at the same step.
+            values = summed_values({name: value * share for name, value in own.items()})
+            if not math.isfinite(values[_TOTAL]):
                 self.learner.optimizer.clear_gradients()
-                raise _diverged(self.position, rate, value, values)
+                raise _diverged(self.position, rate, own.pop(_TOTAL), own)
             (loss * share).backward()
-            total += value * share
+            total += values.pop(_TOTAL)
             for name, part in values.items():
-                sums[name] = sums.get(name, 0.0) + part * share
+                sums[name] = sums.get(name, 0.0) + part
+        sum_gradients([item.parameter for item in self.learner.optimizer.parameters])
         return total, sums
 
     def seed(self, batch: int) -> None:
         """Makes what dropout draws in a batch depend on nothing but the seed and the place."""
-        words = np.random.SeedSequence([self.plan.seed, self.position.epoch, batch])
+        # The shares of a batch are other pictures: each process draws for its own.
+        rank = [process_rank()] if process_rank() else []
+        words = np.random.SeedSequence([self.plan.seed, self.position.epoch, batch, *rank])
         seed_framework(int(words.generate_state(1)[0]))
 
     def count(self, record: StepRecord) -> None:
