@@ -15,6 +15,7 @@ ToolkitError                  the user's input was wrong                        
 ├── ExtractionError           an extraction of other settings, or workers that keep dying
 ├── ModelError                a model name or directory that cannot be opened
 ├── DeviceError               a device that is not there, or a malformed device string
+├── ProcessError              a process of a run of several that was killed
 ├── ExtraError                an optional package is not installed; names the extra
 └── GateError                 the input was fine, the result is not good enough   exit code 1
     ├── CheckFailedError      the dataset did not pass its check
@@ -105,6 +106,10 @@ class ModelError(ToolkitError):
 
 class DeviceError(ToolkitError):
     """A device string is malformed, or names a device that is not there."""
+
+
+class ProcessError(ToolkitError):
+    """One of several processes that train together was killed."""
 
 
 class ExtraError(ToolkitError):

@@ -204,6 +204,14 @@ class TrainSection(Section):
         description="auto trains, and evaluates checkpoints, with our CPU kernels where they win; "
         "paddle never does.",
     )
+    num_processes: PositiveInt = Field(
+        1,
+        description="Processes on the CPU of this machine; on GPUs there is one for each of "
+        "Global.device.",
+    )
+    sync_batch_norm: bool = Field(
+        False, description="Batch norm over the batch of all processes instead of each its own."
+    )
     freeze_backbone: bool = Field(
         False, description="Compute backbone features once, and train neck and head on them."
     )

@@ -1,6 +1,7 @@
 """Mode train: check the lists, train, and leave a model that predict can use at once."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,28 @@ from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
 from toolkit.build.tracking import open_trackers, require_trackers
 from toolkit.config.schema import Config
-from toolkit.errors import StorageError, ToolkitError
+from toolkit.distributed.gradients import copy_first
+from toolkit.distributed.group import (
+    first_alone,
+    is_first,
+    meet,
+    process_count,
+    told_by_first,
+)
+from toolkit.errors import GateError, StorageError, ToolkitError
 from toolkit.reports.curves import write_curves
 from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
-from toolkit.training.checkpoint import RunState, load_checkpoint
+from toolkit.tasks.report import HelperReport
+from toolkit.training.checkpoint import RunState, find_checkpoint, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
 from toolkit.training.interruption import InterruptedRunError, stop_on_signals
 from toolkit.training.keeper import LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
-from toolkit.training.learner import FitResult, Loader, Position
+from toolkit.training.learner import FitResult, Listener, Loader, Position
 from toolkit.training.newest_checkpoint import newest_checkpoint
+from toolkit.training.partner import EvaluationPartner
 from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
@@ -67,7 +78,7 @@ class TrainReport:
             "best_metrics": self.kept.best_metrics,
             "num_classes": self.num_classes,
             "dataset_checked": self.checked,
-            "stopped_by": self.fit.reached,
+            "stopped_by": "interrupted" if self.interrupted_by else self.fit.reached,
             "steps": self.fit.position.step,
             "images": self.fit.images,
             "seconds": round(self.fit.seconds, 1),
@@ -106,8 +117,10 @@ class TrainReport:
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
 
 
-def run(config: Config) -> TrainReport:
+def run(config: Config) -> TrainReport | HelperReport:
     """Trains as a configuration says: with labels, or without them where it has SelfSup.
+
+    In a group of processes all train, and the first one alone writes.
 
     Raises:
         CheckFailedError: the dataset does not pass its check.
@@ -118,32 +131,47 @@ def run(config: Config) -> TrainReport:
     config = _with_checkpoint(config)
     require_trackers(config)
     prepared = _prepared(config)
+    learner = prepared.learner
     resume, state = config.Train.resume_path, None
     if resume is not None:
-        state = load_checkpoint(resume, prepared.learner)
+        # What a killed process left aside is put back once, and read by all.
+        first_alone(lambda: _discard(find_checkpoint(resume)))
+        state = load_checkpoint(resume, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, resume)
+    copy_first(learner.model, learner.loss)
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
-    output = Path(config.Global.output)
-    clear_for_run(output, resumed_from=None if resume is None else Path(resume))
-    if prepared.classes is not None:
-        write_json(output / "label_order.json", prepared.classes)
+    first_alone(lambda: _begin(config, prepared))
+    if not is_first():
+        return _help(config, prepared, state)
     report = _train(config, prepared, state)
     if report.interrupted_by == "SIGINT":
         raise InterruptedRunError(report.summary(), report.to_json())
     return report
 
 
+def _begin(config: Config, prepared: Prepared) -> None:
+    """Makes the output folder ready."""
+    output, resume = Path(config.Global.output), config.Train.resume_path
+    clear_for_run(output, resumed_from=None if resume is None else Path(resume))
+    if prepared.classes is not None:
+        write_json(output / "label_order.json", prepared.classes)
+
+
 def _with_checkpoint(config: Config) -> Config:
     """Puts the checkpoint that Train.resume_path=auto means in its place."""
     if config.Train.resume_path != AUTO:
         return config
-    found = newest_checkpoint(Path(config.Global.output))
-    if found is None:
-        _LOG.info("%s holds no whole checkpoint: the run begins anew.", config.Global.output)
-    path = None if found is None else str(found)
+    path = told_by_first(lambda: _newest(Path(config.Global.output)))
     return config.model_copy(
         update={"Train": config.Train.model_copy(update={"resume_path": path})}
     )
+
+
+def _newest(output: Path) -> str | None:
+    found = newest_checkpoint(output)
+    if found is None:
+        _LOG.info("%s holds no whole checkpoint: the run begins anew.", output)
+    return None if found is None else str(found)
 
 
 def _prepared(config: Config) -> Prepared:
@@ -153,15 +181,15 @@ def _prepared(config: Config) -> Prepared:
     """
     if config.SelfSup is not None:
         weights = pretrained_weights(config)
-        require_checked_data(config)
+        first_alone(lambda: require_checked_data(config))
         return prepare_selfsup(config, weights)
     start = supervised_start(config)
-    require_checked_data(config)
+    first_alone(lambda: require_checked_data(config))
     return prepare_supervised(config, start)
 
 
 def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainReport:
-    output, train, plan = Path(config.Global.output), config.Train, prepared.plan
+    output, train = Path(config.Global.output), config.Train
     start = Position() if state is None else state.position
     loader, measure = prepared.feed(start)
     _LOG.info(_headline(config, prepared, loader))
@@ -171,13 +199,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     keeper = CheckpointKeeper(
         output,
         prepared.learner,
-        KeepPlan(
-            train.eval_interval,
-            train.save_interval,
-            train.save_steps,
-            train.keep_last,
-            export_numbered=config.SelfSup is not None,
-        ),
+        _keep_plan(config),
         seed=config.Global.seed,
         evaluate=measure,
         export=lambda folder: _discard(prepared.export(folder)),
@@ -188,21 +210,14 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     listeners = [log, *prepared.listeners, keeper]
     finished = False
     try:
-        with stop_on_signals(prepared.give_up_waiting) as request:
-            result = fit(
-                prepared.learner,
-                loader,
-                plan,
-                listeners=listeners,
-                start=start,
-                stop=lambda: "interrupted" if request() else "",
-            )
-        finished = result.reached != "interrupted"
+        result, signal = _fit(prepared, loader, listeners, start)
+        finished = signal is None
     except StorageError:  # no room for an export either
         raise
-    except ToolkitError:
+    except ToolkitError as error:
         # The best model so far is of use to someone even if the run came to grief.
         _export_what_there_is(keeper)
+        _end_together(error)
         raise
     finally:
         log.close(finished=finished)
@@ -217,7 +232,59 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
-        interrupted_by=None if finished else request.signal,
+        interrupted_by=signal,
+    )
+
+
+def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperReport:
+    """Trains along in a process that writes nothing."""
+    start = Position() if state is None else state.position
+    loader, measure = prepared.feed(start)
+    partner = EvaluationPartner(prepared.learner, _keep_plan(config), measure)
+    listeners = [*prepared.listeners, partner]
+    try:
+        _fit(prepared, loader, listeners, start)
+    except ToolkitError as error:
+        _end_together(error)
+        raise
+    return HelperReport()
+
+
+def _fit(
+    prepared: Prepared, loader: Loader, listeners: Sequence[Listener], start: Position
+) -> tuple[FitResult, str | None]:
+    """Trains until the end, or until a signal to any process of the group asks all to end.
+
+    Returns:
+        How it ended, and the name of the signal; None where there was none.
+    """
+    with stop_on_signals(prepared.give_up_waiting) as request:
+        result = fit(
+            prepared.learner,
+            loader,
+            prepared.plan,
+            listeners=listeners,
+            start=start,
+            stop=lambda: request.signal or "",
+        )
+    asked = result.reached not in ("epochs", "max_steps")
+    return result, result.reached if asked else None
+
+
+def _end_together(error: ToolkitError) -> None:
+    """Waits with a failure that all processes have at the same step until each is done with it."""
+    if isinstance(error, GateError):
+        meet()
+
+
+def _keep_plan(config: Config) -> KeepPlan:
+    train = config.Train
+    return KeepPlan(
+        train.eval_interval,
+        train.save_interval,
+        train.save_steps,
+        train.keep_last,
+        export_numbered=config.SelfSup is not None,
     )
 
 
@@ -231,10 +298,12 @@ def _export_what_there_is(keeper: CheckpointKeeper) -> None:
 
 def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
     """Says what is about to happen; train.log may hold several runs, and this begins each."""
+    size = str(config.Train.batch_size)
+    if process_count() > 1:
+        size = f"{process_count()} x {size}, one share a process,"
     return (
         f"Training {config.Global.model}: {prepared.about}, {len(loader)} batches of "
-        f"{config.Train.batch_size} an epoch, {prepared.plan.epochs} epochs, seed "
-        f"{prepared.plan.seed}."
+        f"{size} an epoch, {prepared.plan.epochs} epochs, seed {prepared.plan.seed}."
     )
 
 

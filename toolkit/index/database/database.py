@@ -159,8 +159,7 @@ class Database:
         # One text is read three times as fast as one for each record.
         texts = json.loads(f"[{','.join(text for _, _, text in stored.values())}]")
         records = {
-            row: (key, record)
-            for (row, key, _), record in zip(stored.values(), texts, strict=True)
+            row: (key, record) for (row, key, _), record in zip(stored.values(), texts, strict=True)
         }
         return hits_of(live.similarity, closeness, rows, records, threshold)
 

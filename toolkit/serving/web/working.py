@@ -35,8 +35,8 @@ class Workers:
         except asyncio.TimeoutError:
             raise Problem(
                 Kind.TIMED_OUT,
-                f"The request took longer than {self.limits.timeout:g} s (Serve.timeout). A change may "
-                "have been made or not; look, or send it again under the same ids.",
+                f"The request took longer than {self.limits.timeout:g} s (Serve.timeout). A change "
+                "may have been made or not; look, or send it again under the same ids.",
             ) from None
 
     def close(self) -> None:
