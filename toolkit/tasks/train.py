@@ -10,14 +10,15 @@ from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
 from toolkit.config.schema import Config
 from toolkit.errors import ToolkitError
+from toolkit.evaluation.before_after import BeforeAfter
 from toolkit.reports.curves import write_curves
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
 from toolkit.training.checkpoint import RunState, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
-from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
-from toolkit.training.learner import FitResult, Loader, Position
+from toolkit.training.keeper import BEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
+from toolkit.training.learner import EpochRecord, FitResult, Loader, Position
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class TrainReport:
     checked: bool
     curves: list[str]
     visualdl_log: str
+    adapter: BeforeAfter | None = None
 
     @property
     def passed(self) -> bool:
@@ -68,6 +70,7 @@ class TrainReport:
             "skipped_count": self.fit.failure_count,
             "metrics_log": FILE_NAME,
             "curves": self.curves,
+            **({} if self.adapter is None else {"adapter": self.adapter.to_json()}),
         }
 
     def summary(self) -> str:
@@ -89,6 +92,7 @@ class TrainReport:
             lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
         elif self.kept.best is not None:
             lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
+        lines += [] if self.adapter is None else self.adapter.summary_lines()
         named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
 
@@ -156,7 +160,11 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         keeper.resume(state)
     listeners = [log, *prepared.listeners, keeper]
     try:
-        result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
+        if prepared.fitted:
+            keeper.on_epoch_end(_end_of_fitted())
+            result = FitResult(start, reached="adapter")
+        else:
+            result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
     except ToolkitError:
         # The best model so far is of use to someone even if the run came to grief.
         _export_what_there_is(keeper)
@@ -164,6 +172,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     finally:
         log.close()
     kept = keeper.finish()
+    compared = None if prepared.compare is None else prepared.compare(_best_weights(output))
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
         config.Global.model,
@@ -173,6 +182,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         num_classes=len(prepared.classes or []),
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
+        adapter=compared,
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
     )
 
@@ -192,6 +202,17 @@ def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
         f"{config.Train.batch_size} an epoch, {prepared.plan.epochs} epochs, seed "
         f"{prepared.plan.seed}."
     )
+
+
+def _end_of_fitted() -> EpochRecord:
+    """What is saved and judged where nothing is trained; it is no epoch that could be gone on."""
+    return EpochRecord(0, Position(), complete=False, last=True, mean_loss=0.0, images=0)
+
+
+def _best_weights(output: Path) -> Path:
+    stem = output / BEST / BEST
+    averaged = stem.with_suffix(".pdema")
+    return averaged if averaged.is_file() else stem.with_suffix(".pdparams")
 
 
 def _discard(_: object) -> None:
