@@ -15,13 +15,16 @@ class AdapterSection(Section):
         None, description="Length of the embedding; null is that of the model's feature."
     )
     learned_from: Literal["pictures", "labels"] = Field(
-        "pictures", description="What whitening makes equal: all differences, or those in a class."
+        "labels",
+        description="What whitening makes equal: all differences, or those within a class.",
     )
     strength: Fraction = Field(
         1.0, description="Of whitening without labels: 1 makes every direction count the same."
     )
     shrinkage: Fraction = Field(
-        0.0, description="0 trusts the measured covariance, 1 takes all variances for equal."
+        0.3,
+        description="Of whitening: 0 trusts the measured covariance, 1 takes all variances for "
+        "equal.",
     )
     features: OptionalPath = Field(
         None,

@@ -22,6 +22,7 @@ from toolkit.training.learner import EpochRecord, FitResult, Loader, Position
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
+_FITTED = "fitted"
 _LISTED = 5  # last_1 to last_5, as in PaddleX
 
 
@@ -75,13 +76,7 @@ class TrainReport:
 
     def summary(self) -> str:
         """Returns how long it took, how good it became, and where everything is."""
-        rate = self.fit.images / max(self.fit.seconds, 1e-9)
-        lines = [
-            f"Trained {self.model_name} for {self.fit.position.step} steps in "
-            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
-            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
-            f"the end was reached by {self.fit.reached}."
-        ]
+        lines = [self._how_long()]
         if self.fit.failure_count:
             lines.append(
                 f"{len(self.fit.failures)} pictures could not be read and were skipped "
@@ -95,6 +90,17 @@ class TrainReport:
         lines += [] if self.adapter is None else self.adapter.summary_lines()
         named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
+
+    def _how_long(self) -> str:
+        if self.fit.reached == _FITTED:
+            return f"Fitted an adapter behind {self.model_name}; nothing was trained."
+        rate = self.fit.images / max(self.fit.seconds, 1e-9)
+        return (
+            f"Trained {self.model_name} for {self.fit.position.step} steps in "
+            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
+            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
+            f"the end was reached by {self.fit.reached}."
+        )
 
 
 def run(config: Config) -> TrainReport:
@@ -162,7 +168,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     try:
         if prepared.fitted:
             keeper.on_epoch_end(_end_of_fitted())
-            result = FitResult(start, reached="adapter")
+            result = FitResult(start, reached=_FITTED)
         else:
             result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
     except ToolkitError:
@@ -197,6 +203,8 @@ def _export_what_there_is(keeper: CheckpointKeeper) -> None:
 
 def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
     """Says what is about to happen; train.log may hold several runs, and this begins each."""
+    if prepared.fitted:
+        return f"Fitted the adapter of {config.Global.model}: {prepared.about}."
     return (
         f"Training {config.Global.model}: {prepared.about}, {len(loader)} batches of "
         f"{config.Train.batch_size} an epoch, {prepared.plan.epochs} epochs, seed "
