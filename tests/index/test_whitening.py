@@ -49,7 +49,7 @@ def test_a_direction_that_tells_nothing_is_taken_out():
     before = recall1(other / np.linalg.norm(other, axis=1, keepdims=True), other_labels)
     learned = Whitening.learned_from_classes(vectors, labels, 4)
     assert learned.apply(other).shape == (len(other), 4)
-    assert recall1(learned.apply(other), other_labels) > before + 0.2
+    assert recall1(learned.apply(other), other_labels) > before + 0.15
 
 
 def test_full_shrinkage_only_turns():
