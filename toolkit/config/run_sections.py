@@ -222,6 +222,22 @@ class TrainSection(Section):
         0.1, description="Factor of the learning rate from Train.unfreeze_at on."
     )
 
+    adapter: Literal["linear", "whitening", "pca"] | None = Field(
+        None,
+        description="Leave the network as it is and fit a linear map behind it, with the options "
+        "of Adapter; null fits none.",
+    )
+
+    @field_validator("adapter")
+    @classmethod
+    def _never_thawed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("unfreeze_at") is not None:
+            raise ValueError(
+                f"adapter is {value} and unfreeze_at is {info.data['unfreeze_at']}; behind an "
+                "adapter the network stays as it is: leave unfreeze_at out."
+            )
+        return value
+
     @field_validator("unfreeze_at")
     @classmethod
     def _frozen_before(cls, value: int | None, info: ValidationInfo) -> int | None:

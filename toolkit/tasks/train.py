@@ -20,6 +20,7 @@ from toolkit.distributed.group import (
     told_by_first,
 )
 from toolkit.errors import GateError, StorageError, ToolkitError
+from toolkit.evaluation.before_after import BeforeAfter
 from toolkit.reports.curves import write_curves
 from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
@@ -29,13 +30,14 @@ from toolkit.training.checkpoint import RunState, find_checkpoint, load_checkpoi
 from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
 from toolkit.training.interruption import InterruptedRunError, stop_on_signals
-from toolkit.training.keeper import LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
-from toolkit.training.learner import FitResult, Listener, Loader, Position
+from toolkit.training.keeper import BEST, LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
+from toolkit.training.learner import EpochRecord, FitResult, Listener, Loader, Position
 from toolkit.training.newest_checkpoint import newest_checkpoint
 from toolkit.training.partner import EvaluationPartner
 from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
+_FITTED = "fitted"
 _LISTED = 5  # last_1 to last_5, as in PaddleX
 AUTO = "auto"
 
@@ -53,6 +55,7 @@ class TrainReport:
     curves: list[str]
     visualdl_log: str
     interrupted_by: str | None = None
+    adapter: BeforeAfter | None = None
 
     @property
     def passed(self) -> bool:
@@ -87,6 +90,7 @@ class TrainReport:
             "skipped_count": self.fit.failure_count,
             "metrics_log": FILE_NAME,
             "curves": self.curves,
+            **({} if self.adapter is None else {"adapter": self.adapter.to_json()}),
         }
 
     def summary(self) -> str:
@@ -96,13 +100,7 @@ class TrainReport:
                 f"Interrupted by {self.interrupted_by} after step {self.fit.position.step}; "
                 f"{self.output / LATEST} is saved. Go on with Train.resume_path=auto."
             )
-        rate = self.fit.images / max(self.fit.seconds, 1e-9)
-        lines = [
-            f"Trained {self.model_name} for {self.fit.position.step} steps in "
-            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
-            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
-            f"the end was reached by {self.fit.reached}."
-        ]
+        lines = [self._how_long()]
         if self.fit.failure_count:
             lines.append(
                 f"{len(self.fit.failures)} pictures could not be read and were skipped "
@@ -113,8 +111,20 @@ class TrainReport:
             lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
         elif self.kept.best is not None:
             lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
+        lines += [] if self.adapter is None else self.adapter.summary_lines()
         named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
+
+    def _how_long(self) -> str:
+        if self.fit.reached == _FITTED:
+            return f"Fitted an adapter behind {self.model_name}; nothing was trained."
+        rate = self.fit.images / max(self.fit.seconds, 1e-9)
+        return (
+            f"Trained {self.model_name} for {self.fit.position.step} steps in "
+            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
+            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
+            f"the end was reached by {self.fit.reached}."
+        )
 
 
 def run(config: Config) -> TrainReport | HelperReport:
@@ -222,6 +232,9 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     finally:
         log.close(finished=finished)
     kept = keeper.finish() if finished else keeper.so_far()
+    compared = None
+    if finished and prepared.compare is not None:
+        compared = prepared.compare(_best_weights(output))
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
         config.Global.model,
@@ -231,6 +244,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         num_classes=len(prepared.classes or []),
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
+        adapter=compared,
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
         interrupted_by=signal,
     )
@@ -258,6 +272,9 @@ def _fit(
     Returns:
         How it ended, and the name of the signal; None where there was none.
     """
+    if prepared.fitted:
+        listeners[-1].on_epoch_end(_end_of_fitted())  # that which judges and saves
+        return FitResult(start, reached=_FITTED), None
     with stop_on_signals(prepared.give_up_waiting) as request:
         result = fit(
             prepared.learner,
@@ -298,6 +315,8 @@ def _export_what_there_is(keeper: CheckpointKeeper) -> None:
 
 def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
     """Says what is about to happen; train.log may hold several runs, and this begins each."""
+    if prepared.fitted:
+        return f"Fitted the adapter of {config.Global.model}: {prepared.about}."
     size = str(config.Train.batch_size)
     if process_count() > 1:
         size = f"{process_count()} x {size}, one share a process,"
@@ -305,6 +324,17 @@ def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
         f"Training {config.Global.model}: {prepared.about}, {len(loader)} batches of "
         f"{size} an epoch, {prepared.plan.epochs} epochs, seed {prepared.plan.seed}."
     )
+
+
+def _end_of_fitted() -> EpochRecord:
+    """What is saved and judged where nothing is trained; it is no epoch that could be gone on."""
+    return EpochRecord(0, Position(), complete=False, last=True, mean_loss=0.0, images=0)
+
+
+def _best_weights(output: Path) -> Path:
+    stem = output / BEST / BEST
+    averaged = stem.with_suffix(".pdema")
+    return averaged if averaged.is_file() else stem.with_suffix(".pdparams")
 
 
 def _discard(_: object) -> None:
