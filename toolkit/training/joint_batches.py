@@ -42,8 +42,8 @@ def agreed(group: Sequence[Batch], stop: str) -> Group:
     """
     # The one whose pictures take longest to read may be far behind.
     meet()
-    sizes = [len(batch[1]) for batch in group]
-    told = gather_json((sizes, [text for batch in group for text in batch[3]], stop))
+    own = [len(batch[1]) for batch in group]
+    told = gather_json((own, [text for batch in group for text in batch[3]], stop))
     counts = list(zip(*(sizes for sizes, *_ in told), strict=True))
     for number, sizes in enumerate(counts):
         if 0 in sizes and any(sizes):
