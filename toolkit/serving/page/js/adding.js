@@ -182,7 +182,7 @@ class Adding {
     const reason = /** @type {HTMLElement} */ (item.row.querySelector(".reason"));
     mark(item.row, element("i", { class: "spinner" }));
     try {
-      const { blob } = await readPicture(item.file, /** @type {any} */ (session.about));
+      const { blob } = await readPicture(item.file, await session.known());
       const group_id = this.byName.checked ? stem(item.file.name) : this.group.value.trim();
       const onWait = (/** @type {number} */ seconds) => say(reason, "wait.busy", { seconds });
       const add = () => api.addPicture(this.database, blob, { group_id, data: this.data }, signal);

@@ -52,8 +52,7 @@ export class CompareView {
     if (files.length > 1) this.take(side === "a" ? "b" : "a", [files[1]]);
     this.reading[side].run(
       async (_signal, isLatest) => {
-        if (session.about === null) await session.refresh();
-        const picture = await readPicture(files[0], /** @type {any} */ (session.about));
+        const picture = await readPicture(files[0], await session.known());
         if (!isLatest()) return;
         this.pictures[side]?.close();
         this.pictures[side] = picture;

@@ -60,7 +60,7 @@ export class RecordsView {
     await this.latest.run(
       async (signal, isLatest) => {
         showWaiting(this.state, "waiting");
-        if (session.about === null) await session.refresh();
+        await session.known();
         const page = { offset, limit: PAGE, ...(this.group && { group_id: this.group }) };
         const { count, pictures } = await patiently(() => api.pictures(this.name, page, signal), { signal });
         if (!isLatest()) return;

@@ -92,8 +92,7 @@ export class SearchView {
     this.latest.run(
       async (_signal, isLatest) => {
         showWaiting(this.state, "search.reading");
-        if (session.about === null) await session.refresh();
-        const picture = await readPicture(files[0], /** @type {any} */ (session.about));
+        const picture = await readPicture(files[0], await session.known());
         if (!isLatest()) return;
         this.setQuery(picture);
         await this.search();
@@ -204,7 +203,7 @@ export class SearchView {
       async (signal, isLatest) => {
         showWaiting(this.state, "search.waiting");
         const blob = await patiently(() => api.keptPicture(database, record, { signal }), { signal });
-        const picture = await readPicture(blob, /** @type {any} */ (session.about));
+        const picture = await readPicture(blob, await session.known());
         if (!isLatest()) return;
         this.setQuery(picture);
         session.database = database;

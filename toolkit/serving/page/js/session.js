@@ -35,10 +35,17 @@ export const session = new (class extends EventTarget {
     this.changed();
   }
 
+  /** What is known of the service; asked for where it is not known yet. @returns {Promise<import("./api.js").About>} */
+  async known() {
+    return this.about ?? (await this.refresh());
+  }
+
   async refresh() {
-    this.about = await patiently(api.about);
+    const about = await patiently(api.about);
     this.databases = await patiently(api.databases);
+    this.about = about;
     this.changed();
+    return about;
   }
 
   changed() {
