@@ -6,6 +6,7 @@ nothing unknown is accepted.
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from toolkit.config.compare_section import CompareSection
 from toolkit.config.extract_section import ExtractSection
 from toolkit.config.index_section import IndexSection, SearchSection
 from toolkit.config.pack_section import PackSection
@@ -37,6 +38,7 @@ class Config(Section):
     CheckDataset: CheckDatasetSection = Field(default_factory=CheckDatasetSection)
     Train: TrainSection = Field(default_factory=TrainSection)
     Evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
+    Compare: CompareSection = Field(default_factory=CompareSection)
     Export: ExportSection = Field(default_factory=ExportSection)
     Predict: PredictSection = Field(default_factory=PredictSection)
     Extract: ExtractSection = Field(default_factory=ExtractSection)
