@@ -31,6 +31,11 @@ _COLUMNS = (
     "first_rank", "first_nearest", "first_nearest_label",
     "second_rank", "second_nearest", "second_nearest_label",
 )  # fmt: skip
+_RATE = "images_per_second"
+CAUTION = (
+    "Intervals and p are about the choice of queries. They do not know that another seed would "
+    "have trained another network: repeat both with other seeds to know that."
+)
 _FIRST_METRICS = ("recall1", "recall5", "mAP")
 
 
@@ -61,6 +66,7 @@ def write_comparison_report(
         runs=[run.name for run in runs],
         facts=_facts(runs),
         notes=notes,
+        caution=CAUTION,
         metrics=_metric_lines(runs),
         parts=[_part(at + 1, one, picture, shown) for at, one in comparisons],
         charts=_charts(runs),
@@ -168,13 +174,17 @@ def _charts(runs: Sequence[RecordedRun]) -> list[RunChart]:
             for run in runs
         ]
 
+    def shares(name: str) -> list[list[tuple[float, float]]]:
+        found = values("evaluation", "epoch", "metrics", name)
+        # A single evaluation is no curve; the table has it.
+        curves = any(len(run) > 1 for run in found)
+        return [[(at, 100 * value) for at, value in run] for run in found] if curves else []
+
     charts = [
         run_chart("Loss", "step", values("step", "step", "loss"), smooth=True),
+        *(run_chart(f"{name} in %", "epoch", shares(name)) for name in _FIRST_METRICS),
         run_chart("Learning rate", "step", values("step", "step", "learning_rate")),
-        *(
-            run_chart(name, "epoch", values("evaluation", "epoch", "metrics", name))
-            for name in _FIRST_METRICS
-        ),
+        run_chart("Pictures a second", "step", values("step", "step", _RATE), smooth=True),
     ]
     return [chart for chart in charts if chart is not None]
 

@@ -62,8 +62,8 @@ def read_run(folder: Path, name: str) -> RecordedRun:
     metrics = evaluated.get("metrics") or trained.get("best_metrics") or {}
     if not metrics:
         raise RunError(
-            f"{folder} has no metrics: the training evaluated nothing. Evaluate it first: python "
-            f"main.py -c {folder / _CONFIG} -o Global.mode=evaluate"
+            f"{folder} has no metrics: the training evaluated nothing. Evaluate it first: "
+            f"{evaluate_command(folder)}"
         )
     has_queries = bool(evaluated) and (folder / _QUERIES).is_file()
     return RecordedRun(
@@ -77,6 +77,11 @@ def read_run(folder: Path, name: str) -> RecordedRun:
         read_queries(folder / _QUERIES, settings) if has_queries else None,
         _notes(folder, evaluated),
     )
+
+
+def evaluate_command(folder: Path) -> str:
+    """Returns what to type for the numbers of a run; its folder may have been moved since."""
+    return f"python main.py -c {folder / _CONFIG} -o Global.mode=evaluate -o Global.output={folder}"
 
 
 def run_names(folders: list[Path]) -> list[str]:

@@ -93,9 +93,21 @@ class QueryComparison:
             "better": f"{self.second} finds more than {self.first}",
             "worse": f"{self.second} finds less than {self.first}",
             "borderline": f"{self.second} and {self.first} can hardly be told apart",
-            "none": f"These queries do not tell {self.second} and {self.first} apart",
+            "none": f"What stands first does not tell {self.second} and {self.first} apart",
         }
-        return f"{meaning[self.outcome]}: {numbers}. {counts}."
+        return f"{meaning[self.outcome]}: {numbers}. {counts}. {self._of_rankings()}"
+
+    def _of_rankings(self) -> str:
+        """Says what mAP, which looks at whole rankings, tells of the two."""
+        change = self.precision
+        numbers = (
+            f"mAP {points(change.mean)} points, 95% interval {points(change.low)} to "
+            f"{points(change.high)}"
+        )
+        if change.low <= 0 <= change.high:
+            return f"Whole rankings do not differ clearly: {numbers}."
+        better, worse = (self.second, self.first) if change.mean > 0 else (self.first, self.second)
+        return f"Over whole rankings {better} is ahead of {worse}: {numbers}."
 
     def notes(self) -> list[str]:
         """Says what the pairs leave out, and what makes them less comparable."""
@@ -128,8 +140,9 @@ def setting_differences(runs: Sequence[RecordedRun]) -> list[SettingRow]:
         values = [run.settings.get(key) for run in runs]
         if all(given) and all(value == values[0] for value in values):
             continue
-        # Null in one run and a section in another: the section's own keys say it.
-        if not any(value is not None for value in values) and _has_below(key, keys):
+        # Null here and no such key there: of an older version, or a section that the other has,
+        # whose own keys say it.
+        if all(value is None or value == [] for value in values):
             continue
         rows.append(SettingRow(key, values, given))
     return rows
@@ -212,7 +225,3 @@ def _is_compared(key: str) -> bool:
 def _place(key: str) -> int:
     """Sections in the order of a file; keys stay as they come."""
     return _COMPARED.index(key.split(".")[0])
-
-
-def _has_below(key: str, keys: dict[str, None]) -> bool:
-    return any(other.startswith(f"{key}.") for other in keys)

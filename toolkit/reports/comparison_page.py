@@ -98,6 +98,7 @@ class ComparisonPage:
         runs: names, in order.
         facts: (name, text of each run).
         notes: what a reader should know first.
+        caution: what no interval of these tells.
         metrics: all numbers, the most important first.
         parts: the other runs beside the first.
         charts: curves of the trainings.
@@ -107,6 +108,7 @@ class ComparisonPage:
     runs: Sequence[str]
     facts: Sequence[tuple[str, Sequence[str]]]
     notes: Sequence[str]
+    caution: str
     metrics: Sequence[MetricLine]
     parts: Sequence[ComparisonPart]
     charts: Sequence[RunChart]

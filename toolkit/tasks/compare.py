@@ -8,13 +8,16 @@ import numpy as np
 
 from toolkit.config.schema import Config
 from toolkit.errors import ConfigError
-from toolkit.evaluation.comparison_report import metric_names, write_comparison_report
-from toolkit.evaluation.recorded_run import RecordedRun, read_run, run_names
+from toolkit.evaluation.comparison_report import (
+    CAUTION,
+    metric_names,
+    write_comparison_report,
+)
+from toolkit.evaluation.recorded_run import RecordedRun, evaluate_command, read_run, run_names
 from toolkit.evaluation.run_comparison import (
     QueryComparison,
     SettingRow,
     compare_queries,
-    points,
     setting_differences,
 )
 
@@ -82,14 +85,10 @@ class CompareReport:
         if len(self.settings) > _PRINTED_SETTINGS:
             lines.append(f"  ... and {len(self.settings) - _PRINTED_SETTINGS} more in the report.")
         for _, one in self.comparisons:
-            change = one.precision
-            lines += [
-                one.verdict(),
-                f"  mAP {points(change.mean)} points, 95% interval {points(change.low)} to "
-                f"{points(change.high)}.",
-                *(f"  {note}" for note in one.notes()),
-            ]
+            lines += [one.verdict(), *(f"  {note}" for note in one.notes())]
         changed = self.page.with_name("changed.csv")
+        if self.comparisons:
+            lines.append(CAUTION)
         return "\n".join([*lines, *self.notes, f"changed   {changed}", f"report    {self.page}"])
 
 
@@ -118,11 +117,6 @@ def run(config: Config) -> CompareReport:
             notes.append(_not_compared(runs[0], other))
         else:
             comparisons.append((place, compared))
-    if comparisons:
-        notes.append(
-            "Intervals and p are about the choice of queries. They do not know that another seed "
-            "would have trained another network: repeat both with other seeds to know that."
-        )
     settings = setting_differences(runs)
     output = Path(config.Global.output) / _FOLDER
     page = write_comparison_report(output, runs, settings, comparisons, notes, shown=section.shown)
@@ -131,9 +125,7 @@ def run(config: Config) -> CompareReport:
 
 def _not_compared(first: RecordedRun, other: RecordedRun) -> str:
     without = [run for run in (first, other) if run.queries is None]
-    commands = "; ".join(
-        f"python main.py -c {run.folder}/config.yaml -o Global.mode=evaluate" for run in without
-    )
+    commands = "; ".join(evaluate_command(run.folder) for run in without)
     return (
         f"{other.name} is not compared with {first.name} query by query: "
         f"{' and '.join(run.name for run in without)} has no results of single queries. Evaluate "
