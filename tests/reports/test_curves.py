@@ -101,7 +101,7 @@ def test_smoothing_is_a_mean_over_a_window():
     half = 3
     slow = [values[max(0, i - half) : i + half + 1].mean() for i in range(300)]
     np.testing.assert_allclose(smoothed(values), slow)
-    np.testing.assert_allclose(curves._smoothed([1.0, 2.0]), [1.0, 2.0])
+    np.testing.assert_allclose(smoothed([1.0, 2.0]), [1.0, 2.0])
 
 
 def test_importing_it_brings_in_neither_matplotlib_nor_paddle():

@@ -167,18 +167,18 @@ def compare_queries(
     common = common_queries(first.queries, second.queries)
     if not common.pairs:
         raise _nothing_common(first, second)
-    right = np.array([(one.right, other.right) for one, other in common.pairs], np.float64)
+    right = np.array([(one.right, other.right) for one, other in common.pairs], np.float64).T
     precision = np.array(
         [(one.average_precision, other.average_precision) for one, other in common.pairs]
-    )
+    ).T
     gained = [pair for pair in common.pairs if pair[1].right and not pair[0].right]
     lost = [pair for pair in common.pairs if pair[0].right and not pair[1].right]
     return QueryComparison(
         first.name,
         second.name,
         common,
-        paired_difference(*right.T, rng, resamples=resamples),
-        paired_difference(*precision.T, rng, resamples=resamples),
+        paired_difference(right[0], right[1], rng, resamples=resamples),
+        paired_difference(precision[0], precision[1], rng, resamples=resamples),
         mcnemar_exact(len(lost), len(gained)),
         sorted(gained, key=lambda pair: -pair[0].first_rank),
         sorted(lost, key=lambda pair: -pair[1].first_rank),

@@ -119,8 +119,10 @@ def whisker_chart(
     whiskers = [
         Whisker(
             run,
-            *(place(100 * number) for number in (value, start, end)),
-            f"{100 * value:.2f} ({100 * start:.2f} to {100 * end:.2f})",
+            at=place(100 * value),
+            low=place(100 * start),
+            high=place(100 * end),
+            title=f"{100 * value:.2f} ({100 * start:.2f} to {100 * end:.2f})",
         )
         for run, value, start, end in values
     ]

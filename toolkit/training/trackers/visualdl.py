@@ -1,6 +1,7 @@
 """VisualDL's records: vdlrecords.<time>.log in the output folder, as PaddleX writes them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from toolkit.errors import import_optional
@@ -21,9 +22,10 @@ class VisualDL:
         earlier = list(run.folder.glob("vdlrecords.*.log"))
         module = import_optional("visualdl", purpose="The tracker visualdl")
         self._writer = module.LogWriter(logdir=str(run.folder))
+        # Two processes of one second share a name.
+        new = Path(self._writer.file_name).name
         for file in earlier:
-            # Two processes of one second share a name.
-            if file.name != self._writer.file_name:
+            if file.name != new:
                 file.unlink()
 
     def write(self, step: int, values: Mapping[str, float], at: float) -> None:
