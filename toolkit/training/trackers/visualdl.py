@@ -1,7 +1,6 @@
 """VisualDL's records: vdlrecords.<time>.log in the output folder, as PaddleX writes them."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
 from toolkit.errors import import_optional
@@ -19,14 +18,10 @@ class VisualDL:
     replays: ClassVar[bool] = True
 
     def __init__(self, run: TrackedRun) -> None:
-        earlier = list(run.folder.glob("vdlrecords.*.log"))
         module = import_optional("visualdl", purpose="The tracker visualdl")
+        for file in run.folder.glob("vdlrecords.*.log"):
+            file.unlink()
         self._writer = module.LogWriter(logdir=str(run.folder))
-        # Two processes of one second share a name.
-        new = Path(self._writer.file_name).name
-        for file in earlier:
-            if file.name != new:
-                file.unlink()
 
     def write(self, step: int, values: Mapping[str, float], at: float) -> None:
         """Writes scalars; VisualDL counts time in milliseconds."""
