@@ -100,6 +100,13 @@ class TestFoldersThatAreNone:
         with pytest.raises(RunError, match="did not come to its end: nan!"):
             read_run(tmp_path, "one")
 
+    def test_a_training_that_was_stopped(self, tmp_path):
+        write_config(tmp_path)
+        result = {"done_flag": False, "interrupted_by": "SIGTERM"}
+        write_json(tmp_path / "train_result.json", result)
+        with pytest.raises(RunError, match="did not come to its end: interrupted by SIGTERM"):
+            read_run(tmp_path, "one")
+
     def test_a_training_without_metrics(self, tmp_path):
         with pytest.raises(RunError, match=r"no metrics.*Global\.mode=evaluate"):
             read_run(write_trained(write_config(tmp_path)), "one")

@@ -100,15 +100,15 @@ def _check(folder: Path, trained: Mapping[str, Any], evaluated: Mapping[str, Any
         return
     for mode, result in (("training", trained), ("evaluation", evaluated)):
         if result:
+            reason = result.get("err_msg") or f"interrupted by {result.get('interrupted_by')}."
             raise RunError(
-                f"{folder}: the {mode} did not come to its end: {result.get('err_msg')} There is "
-                "nothing to compare until it does."
+                f"{folder}: the {mode} did not come to its end: {reason} There is nothing to "
+                "compare until it does."
             )
     if (folder / FILE_NAME).is_file():
         raise RunError(
             f"{folder} holds a training that is not finished: {FILE_NAME} is there and {_TRAINED} "
-            f"is not. Let it go on (-o Train.resume_path={folder}/latest/latest.pdparams), or "
-            "evaluate its best model."
+            "is not. Let it go on (-o Train.resume_path=auto), or evaluate its best model."
         )
     what = "is not there" if not folder.exists() else f"holds no {_TRAINED} and no {_EVALUATED}"
     raise RunError(f"{folder} {what}; Compare.runs takes output folders of train or evaluate.")

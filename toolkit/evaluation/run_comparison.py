@@ -16,7 +16,8 @@ from toolkit.metrics.mcnemar import mcnemar_exact
 _SIGNIFICANT = 0.05
 # What a run is told to do beside training and evaluation says nothing of its numbers.
 _COMPARED = (
-    "Global", "Train", "Evaluate", "SelfSup", "Arch", "Loss", "Optimizer", "Data", "Metric",
+    "Global", "Train", "Adapter", "Evaluate", "SelfSup", "Arch", "Loss", "Optimizer", "Data",
+    "Metric",
 )  # fmt: skip
 _NOT_COMPARED = ("Global.mode", "Global.output", "Global.cache_dir")
 
