@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,9 @@ class IndexFacts:
     fingerprint: str
     count: int
     recall: float | None = None
+
+
+_Self = TypeVar("_Self", bound="VectorIndex")
 
 
 class VectorIndex(Protocol):
@@ -165,14 +168,16 @@ class VectorIndex(Protocol):
         """Waits for writes under way and releases the index."""
         ...
 
-    def __enter__(self) -> "VectorIndex": ...
+    def __enter__(self: _Self) -> _Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 Closeness = NDArray[np.float32]

@@ -6,24 +6,17 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import VectorIndexError
+from toolkit.index.checking import check_ids, check_k
 from toolkit.index.database.building import Wanted
-from toolkit.index.database.changes import (
-    adding,
-    check_ids,
-    removing,
-    removing_where,
-    replacing,
-)
+from toolkit.index.database.changes import adding, removing, removing_where, replacing
 from toolkit.index.database.current import Current
 from toolkit.index.database.group_commit import Change, GroupCommit, Written
-from toolkit.index.database.hits import hits_of
 from toolkit.index.database.live import unique_rows
 from toolkit.index.database.rebuilding import (
     Embed,
@@ -34,14 +27,15 @@ from toolkit.index.database.rebuilding import (
     snapshot_of,
 )
 from toolkit.index.filters import to_sql
-from toolkit.index.interface import Entry, Filter, Hit, IndexFacts, Record
+from toolkit.index.hits import hits_of
+from toolkit.index.interface import Entry, Filter, Hit, IndexFacts, Record, VectorIndex
 from toolkit.index.kinds.making import check_kind
 from toolkit.index.similarity import Similarity
 
 _ENTRIES_AT_ONCE = 1024
 
 
-class Database:
+class Database(VectorIndex):
     """An index in a folder. Open one with `create_index` or `open_index`.
 
     Args:
@@ -143,8 +137,7 @@ class Database:
         Raises:
             VectorIndexError: the queries do not fit, k is below 1, or the filter is malformed.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise VectorIndexError(f"k is {k!r}; it must be a whole number of at least 1.")
+        check_k(k)
         # A record may go between the search and the reading of it; while nobody commits, none does.
         current = self._serving()
         for waiting in (nullcontext(), current.publishing):
@@ -159,8 +152,7 @@ class Database:
         # One text is read three times as fast as one for each record.
         texts = json.loads(f"[{','.join(text for _, _, text in stored.values())}]")
         records = {
-            row: (key, record)
-            for (row, key, _), record in zip(stored.values(), texts, strict=True)
+            row: (key, record) for (row, key, _), record in zip(stored.values(), texts, strict=True)
         }
         return hits_of(live.similarity, closeness, rows, records, threshold)
 
@@ -277,14 +269,3 @@ class Database:
         self._current.close()
         if self._lock_file is not None:
             self._lock_file.close()
-
-    def __enter__(self) -> "Database":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
