@@ -155,5 +155,5 @@ def test_a_build_that_finds_too_little_fails(do, tmp_path):
     report = do(BUILD, *overrides, "Index.min_recall=0.9")
     assert report.facts.recall >= 0.9
     assert "recall@10" in report.summary()
-    with open_index(report.folder) as index:
+    with open_index(report.place) as index:
         assert index.facts.kind == "ivf"

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.index.whitening import Whitening
+
 Record = Mapping[str, Any]
 """What is kept beside a vector: any JSON object, such as its path, label and time."""
 
@@ -90,6 +92,11 @@ class VectorIndex(Protocol):
     def facts(self) -> IndexFacts:
         """What the index says about itself."""
         ...
+
+    @property
+    def whitening(self) -> Whitening | None:
+        """What the caller changes vectors by before writing and searching; None: nothing."""
+        return None
 
     def add(
         self, ids: Sequence[str], vectors: NDArray[Any], records: Sequence[Record] | None = None

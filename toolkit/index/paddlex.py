@@ -95,9 +95,14 @@ def write_paddlex(index: VectorIndex, folder: Path) -> list[Path]:
         folder: where vector.index and id_map.yaml go.
 
     Raises:
-        VectorIndexError: the index is of bits, which PaddleX cannot search.
+        VectorIndexError: the index is of bits, which PaddleX cannot search, or of whitened vectors,
+            which its queries are not.
     """
     facts = index.facts
+    if index.whitening is not None:
+        raise VectorIndexError(
+            "PaddleX does not whiten its queries; export an index without Index.whitening."
+        )
     if facts.metric == "hamming":
         raise VectorIndexError("PaddleX cannot search bits; export an index of float vectors.")
     is_l2 = facts.metric == "l2"

@@ -29,6 +29,11 @@ class Whitening:
     mean: NDArray[np.float32]
     matrix: NDArray[np.float32]
 
+    @property
+    def dimension(self) -> int:
+        """Numbers that a vector has afterwards."""
+        return self.matrix.shape[1]
+
     @classmethod
     def learned(
         cls, vectors: NDArray[Any], dimension: int, *, strength: float = 1.0

@@ -146,7 +146,7 @@ class Current:
 
     def tidy(self) -> None:
         """Removes files that no generation names: of earlier ones, and of runs that died."""
-        generations = [g for g in (self.header.live, self.header.previous) if g is not None]
+        generations = self.header.generations
         kept = {g.snapshot.folder for g in generations if g.snapshot is not None}
         for folder in self.folder.glob("structure-*"):
             if folder.name not in kept:

@@ -26,13 +26,15 @@ from toolkit.index.database.rebuilding import (
     roll_back,
     snapshot_of,
 )
+from toolkit.index.database.whitened import add_whitening, remove_whitenings, whitening_file
 from toolkit.index.filters import to_sql
 from toolkit.index.hits import hits_of
 from toolkit.index.interface import Entry, Filter, Hit, IndexFacts, Record, VectorIndex
 from toolkit.index.kinds.making import check_kind
 from toolkit.index.similarity import Similarity
+from toolkit.index.whitening import Whitening
 
-_ENTRIES_AT_ONCE = 1024
+_ENTRIES_AT_ONCE, _WHITENING_SAMPLE = 1024, 50_000
 
 
 class Database(VectorIndex):
@@ -50,6 +52,8 @@ class Database(VectorIndex):
         self._commits: GroupCommit | None = None
         if lock is not None:
             self._current.tidy()
+            generations = self._current.header.generations
+            remove_whitenings(folder, [generation.fingerprint for generation in generations])
             self._commits = GroupCommit(lambda: self._current.live.store, self._current.commit)
         self._rebuilding = Lock()
 
@@ -70,6 +74,12 @@ class Database(VectorIndex):
     def options(self) -> Mapping[str, int]:
         """The options of the structure, those that were tuned among them."""
         return dict(self._current.header.live.options)
+
+    @property
+    def whitening(self) -> Whitening | None:
+        """What changes vectors before they are written or searched with; None: nothing does."""
+        name = whitening_file(self._current.header.live.fingerprint)
+        return None if name is None else Whitening.read(self.folder / name)
 
     # Writing.
 
@@ -234,6 +244,40 @@ class Database(VectorIndex):
         Similarity.named(model.metric, dimension)
         with self._rebuilding:
             reembed(self._current, embed, model, np.random.default_rng(seed), advance)
+
+    def whiten(
+        self, dimension: int, *, seed: int = 0, advance: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Learns a whitening from the vectors and changes them all; later ones are the caller's.
+
+        Args:
+            dimension: numbers that a vector has afterwards.
+            seed: of the sample that it is learned from.
+            advance: is told how many more records are done.
+
+        Raises:
+            VectorIndexError: the vectors are whitened already, are not compared by cosine, are too
+                few, or have fewer numbers.
+        """
+        self._writer()
+        facts, store = self.facts, self._current.live.store
+        if self.whitening is not None or facts.metric != "cosine":
+            raise VectorIndexError(
+                f"{self.folder} has the metric {facts.metric!r} and the fingerprint "
+                f"{facts.fingerprint!r}; vectors of a model are whitened once, for cosine."
+            )
+        rows = store.rows()
+        rng = np.random.default_rng(seed)
+        some = np.sort(rng.choice(rows, min(len(rows), _WHITENING_SAMPLE), replace=False))
+        learned = Whitening.learned(store.vectors(some)[1], dimension)
+
+        def embed(entries: Sequence[Entry]) -> NDArray[Any]:
+            return learned.apply(np.stack([entry.vector for entry in entries]))
+
+        fingerprint = add_whitening(self.folder, facts.fingerprint, learned)
+        self.reembed(
+            embed, dimension=dimension, fingerprint=fingerprint, seed=seed, advance=advance
+        )
 
     def roll_back(self, *, discard: bool = False) -> None:
         """Serves what served before the last rebuild or re-embedding; once more goes forth again.

@@ -75,6 +75,11 @@ class Header:
     fields: tuple[str, ...] = ()
     format_version: int = FORMAT_VERSION
 
+    @property
+    def generations(self) -> list[Generation]:
+        """The one in use, and the one before where there is one."""
+        return [self.live] if self.previous is None else [self.live, self.previous]
+
 
 def write_header(folder: Path, header: Header) -> None:
     """Puts a header in place of the one before, on the disk when this returns."""

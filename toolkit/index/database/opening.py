@@ -11,6 +11,7 @@ from toolkit.index.checking import check_expected
 from toolkit.index.database.database import Database
 from toolkit.index.database.header import FILE_NAME, Generation, Header, read_header, write_header
 from toolkit.index.database.record_store import RecordStore
+from toolkit.index.database.whitened import with_whitening_of
 from toolkit.index.kinds.making import check_kind
 from toolkit.index.similarity import Similarity
 
@@ -74,6 +75,8 @@ def open_index(
     """
     folder = Path(folder)
     header = read_header(folder)
+    if fingerprint is not None:
+        fingerprint = with_whitening_of(header.live.fingerprint, fingerprint)
     expected = {"fingerprint": fingerprint, "dimension": dimension, "metric": metric}
     check_expected(str(folder), asdict(header.live), expected)
     if read_only:

@@ -149,7 +149,7 @@ def snapshot_of(current: Current, generation: Generation, live: Live) -> Snapsho
 
 
 def _next_number(header: Header) -> int:
-    return max(g.number for g in (header.live, header.previous) if g is not None) + 1
+    return max(generation.number for generation in header.generations) + 1
 
 
 def _catch_up(live: Live) -> None:
