@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,8 +51,8 @@ def calibrated(config: Config, index: VectorIndex, predictor: Predictor) -> Thre
                 right += [hit.record.get("label") == label for hit in best]
     if not unknown or not scores:
         raise DatasetError(
-            "Search.false_match_rate needs readable pictures in the query list, and records of their "
-            "labels and of others in the index; features without labels are none."
+            "Search.false_match_rate needs readable pictures in the query list, and records of "
+            "their labels and of others in the index; features without labels are none."
         )
     return threshold_at(rate, np.sort(unknown), np.array(scores), np.array(right))
 

@@ -32,7 +32,7 @@ class Whitening:
     @property
     def dimension(self) -> int:
         """Numbers that a vector has afterwards."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     @classmethod
     def learned(

@@ -26,7 +26,7 @@ from toolkit.index.database.rebuilding import (
     roll_back,
     snapshot_of,
 )
-from toolkit.index.database.whitened import add_whitening, remove_whitenings, whitening_file
+from toolkit.index.database.whitened import begin_whitening, remove_whitenings, whitening_file
 from toolkit.index.filters import to_sql
 from toolkit.index.hits import hits_of
 from toolkit.index.interface import Entry, Filter, Hit, IndexFacts, Record, VectorIndex
@@ -34,7 +34,7 @@ from toolkit.index.kinds.making import check_kind
 from toolkit.index.similarity import Similarity
 from toolkit.index.whitening import Whitening
 
-_ENTRIES_AT_ONCE, _WHITENING_SAMPLE = 1024, 50_000
+_ENTRIES_AT_ONCE = 1024
 
 
 class Database(VectorIndex):
@@ -260,21 +260,9 @@ class Database(VectorIndex):
                 few, or have fewer numbers.
         """
         self._writer()
-        facts, store = self.facts, self._current.live.store
-        if self.whitening is not None or facts.metric != "cosine":
-            raise VectorIndexError(
-                f"{self.folder} has the metric {facts.metric!r} and the fingerprint "
-                f"{facts.fingerprint!r}; vectors of a model are whitened once, for cosine."
-            )
-        rows = store.rows()
-        rng = np.random.default_rng(seed)
-        some = np.sort(rng.choice(rows, min(len(rows), _WHITENING_SAMPLE), replace=False))
-        learned = Whitening.learned(store.vectors(some)[1], dimension)
-
-        def embed(entries: Sequence[Entry]) -> NDArray[Any]:
-            return learned.apply(np.stack([entry.vector for entry in entries]))
-
-        fingerprint = add_whitening(self.folder, facts.fingerprint, learned)
+        fingerprint, embed = begin_whitening(
+            self.folder, self._current.header.live, self._current.live.store, dimension, seed
+        )
         self.reembed(
             embed, dimension=dimension, fingerprint=fingerprint, seed=seed, advance=advance
         )
