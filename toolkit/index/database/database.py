@@ -15,11 +15,11 @@ from toolkit.errors import VectorIndexError
 from toolkit.index.checking import check_ids, check_k
 from toolkit.index.database.building import Wanted
 from toolkit.index.database.changes import adding, removing, removing_where, replacing
+from toolkit.index.database.copying import Embed
 from toolkit.index.database.current import Current
 from toolkit.index.database.group_commit import Change, GroupCommit, Written
 from toolkit.index.database.live import unique_rows
 from toolkit.index.database.rebuilding import (
-    Embed,
     Floor,
     rebuild,
     reembed,
@@ -260,12 +260,9 @@ class Database(VectorIndex):
                 few, or have fewer numbers.
         """
         self._writer()
-        fingerprint, embed = begin_whitening(
-            self.folder, self._current.header.live, self._current.live.store, dimension, seed
-        )
-        self.reembed(
-            embed, dimension=dimension, fingerprint=fingerprint, seed=seed, advance=advance
-        )
+        header, store = self._current.header, self._current.live.store
+        named, embed = begin_whitening(self.folder, header.live, store, dimension, seed)
+        self.reembed(embed, dimension=dimension, fingerprint=named, seed=seed, advance=advance)
 
     def roll_back(self, *, discard: bool = False) -> None:
         """Serves what served before the last rebuild or re-embedding; once more goes forth again.

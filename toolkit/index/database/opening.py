@@ -9,7 +9,14 @@ from toolkit.errors import VectorIndexError
 from toolkit.fetch.lock import try_lock
 from toolkit.index.checking import check_expected
 from toolkit.index.database.database import Database
-from toolkit.index.database.header import FILE_NAME, Generation, Header, read_header, write_header
+from toolkit.index.database.header import (
+    FILE_NAME,
+    Generation,
+    Header,
+    read_header,
+    records_name,
+    write_header,
+)
 from toolkit.index.database.record_store import RecordStore
 from toolkit.index.database.whitened import with_whitening_of
 from toolkit.index.kinds.making import check_kind
@@ -46,7 +53,7 @@ def create_index(
         holds = "an index already; open it" if (folder / FILE_NAME).is_file() else "other files"
         raise VectorIndexError(f"{folder} holds {holds}. Give a new folder for a new index.")
     lock = _locked(folder)
-    generation = Generation(1, dimension, similarity.metric, fingerprint, "records-1.sqlite", kind)
+    generation = Generation(1, dimension, similarity.metric, fingerprint, records_name(1), kind)
     RecordStore(folder / generation.records, similarity.dtype, similarity.width, fields).close()
     write_header(folder, Header(generation, fields=tuple(fields)))
     return Database(folder, lock)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from toolkit.errors import VectorIndexError
 from toolkit.fingerprint import fingerprint_bytes
+from toolkit.index.database.copying import Embed
 from toolkit.index.database.header import Generation
-from toolkit.index.database.rebuilding import Embed
 from toolkit.index.database.record_store import RecordStore
 from toolkit.index.interface import Entry
 from toolkit.index.whitening import Whitening
