@@ -30,6 +30,11 @@ class Whitening:
     mean: NDArray[np.float32]
     matrix: NDArray[np.float32]
 
+    @property
+    def dimension(self) -> int:
+        """Numbers that a vector has afterwards."""
+        return int(self.matrix.shape[1])
+
     @classmethod
     def learned(
         cls,
