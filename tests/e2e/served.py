@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -30,11 +31,14 @@ raise SystemExit(main(sys.argv[1:]))
 class Served:
     """A server that can be asked, stopped and killed."""
 
-    def __init__(self, root: Path, output: Path, *overrides: str) -> None:
+    def __init__(
+        self, root: Path, output: Path, *overrides: str, words: Sequence[str] | None = None
+    ) -> None:
+        """Starts it; `words` are the command's behind python, where they are not our own."""
         output.mkdir(parents=True, exist_ok=True)
         self.log = output / "server.log"
-        options = [f"Serve.root={root}", "Serve.port=0", f"Global.output={output}", *overrides]
-        command = [sys.executable, "-c", _START, "-c", "configs/service/retrieval.yaml"]
+        options = ["Serve.port=0", f"Global.output={output}", *overrides]
+        command = [sys.executable, *(words or _own_words(root))]
         for option in options:
             command += ["-o", option]
         environment = {**os.environ, "TOOLKIT_TOKEN": f"{TOKEN}, reader read"}
@@ -85,6 +89,10 @@ class Served:
         """Ends it as a power cut does."""
         self.process.kill()
         self.process.wait(60)
+
+
+def _own_words(root: Path) -> list[str]:
+    return ["-c", _START, "-c", "configs/service/retrieval.yaml", "-o", f"Serve.root={root}"]
 
 
 def as_text(picture: bytes) -> str:

@@ -1,32 +1,24 @@
-"""One database: vectors, records and kept pictures in a folder; safe on the disk when a call ends.
-
-<name>/database.json    format, name of the feature
-<name>/index/           see toolkit.index
-<name>/images/          kept pictures, by savename
-"""
+"""One database: vectors, records and kept pictures; safe on the disk when a call ends."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from toolkit.errors import RecordExistsError, VectorIndexError
-from toolkit.index.database.opening import create_index, open_index
+from toolkit.errors import RecordExistsError
+from toolkit.index.database.opening import open_index
 from toolkit.index.interface import Entry, Filter, Hit, IndexFacts
+from toolkit.serving.database_folder import IMAGES, INDEX, read_feature
 from toolkit.serving.embedding import Vector
 from toolkit.serving.in_use import InUse
 from toolkit.serving.kept_pictures import KeptPictures
 from toolkit.serving.numbering import Numbers
-from toolkit.serving.picture_records import FIELDS, PictureRecord, record_key, record_of
+from toolkit.serving.picture_records import PictureRecord, record_key, record_of
 from toolkit.serving.problems import Kind, Problem
 from toolkit.serving.room import Room
-from toolkit.storage import atomic_directory, read_json, sync_folder, write_json
 
-_FILE, _INDEX, _IMAGES = "database.json", "index", "images"
-_FORMAT = 1
 _TRIES = 100
 # Neighbours asked for a group that is wanted; a group has a few pictures.
 _HITS_A_GROUP = 4
@@ -47,11 +39,11 @@ class PictureDatabase:
 
     def __init__(self, folder: Path, fingerprint: str, max_records: int | None = None) -> None:
         self.folder = folder
-        self.feature = _read_feature(folder / _FILE)
-        self._index = open_index(folder / _INDEX, fingerprint=fingerprint)
+        self.feature = read_feature(folder)
+        self._index = open_index(folder / INDEX, fingerprint=fingerprint)
         self._numbers = Numbers(self._index)
         self._pictures = KeptPictures(
-            folder / _IMAGES, lambda name: self._index.count({"savename": name}) > 0
+            folder / IMAGES, lambda name: self._index.count({"savename": name}) > 0
         )
         self._use = InUse(folder.name)
         self._room = Room(folder.name, max_records, lambda: self._index.facts.count)
@@ -241,35 +233,6 @@ class PictureDatabase:
         ]
 
 
-def create_database(
-    folder: Path, *, dimension: int, metric: str, kind: str, feature: str, fingerprint: str
-) -> None:
-    """Makes an empty database; it is there as a whole or not at all.
-
-    Raises:
-        VectorIndexError: there is no such metric or kind.
-        StorageError: the disk is full.
-    """
-    with atomic_directory(folder) as temporary:
-        create_index(
-            temporary / _INDEX,
-            dimension=dimension,
-            metric=metric,
-            kind=kind,
-            fingerprint=fingerprint,
-            fields=FIELDS,
-        ).close()
-        (temporary / _IMAGES).mkdir()
-        write_json(temporary / _FILE, {"format_version": _FORMAT, "feature": feature})
-        sync_folder(temporary)
-    sync_folder(folder.parent)
-
-
-def is_database(folder: Path) -> bool:
-    """Tells whether a folder holds a database."""
-    return (folder / _FILE).is_file()
-
-
 def _files(
     records: Sequence[PictureRecord], pictures: Sequence[bytes | None]
 ) -> Mapping[str, bytes]:
@@ -278,14 +241,3 @@ def _files(
         for record, picture in zip(records, pictures, strict=True)
         if record.savename is not None and picture is not None
     }
-
-
-def _read_feature(file: Path) -> str:
-    try:
-        said: Any = read_json(file)
-        if said["format_version"] == _FORMAT and isinstance(said["feature"], str):
-            return str(said["feature"])
-        reason = f"format {said['format_version']}, expected {_FORMAT}"
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = f"{type(error).__name__}: {error}"
-    raise VectorIndexError(f"{file} cannot be used ({reason}). Put back a copy of its folder.")
