@@ -32,13 +32,26 @@ class Served:
     """A server that can be asked, stopped and killed."""
 
     def __init__(
-        self, root: Path, output: Path, *overrides: str, words: Sequence[str] | None = None
+        self,
+        root: Path,
+        output: Path,
+        *overrides: str,
+        words: Sequence[str] | None = None,
+        inside: Sequence[str] = (),
     ) -> None:
-        """Starts it; `words` are the command's behind python, where they are not our own."""
+        """Starts it.
+
+        Args:
+            root: of its databases.
+            output: for its log and its report.
+            overrides: of its configuration.
+            words: of the command behind python, where they are not our own.
+            inside: a command that runs another, whose words it gets.
+        """
         output.mkdir(parents=True, exist_ok=True)
         self.log = output / "server.log"
         options = ["Serve.port=0", f"Global.output={output}", *overrides]
-        command = [sys.executable, *(words or _own_words(root))]
+        command = [*inside, sys.executable, *(words or _own_words(root))]
         for option in options:
             command += ["-o", option]
         environment = {**os.environ, "TOOLKIT_TOKEN": f"{TOKEN}, reader read"}
@@ -72,6 +85,11 @@ class Served:
         except HTTPError as error:
             with error:
                 return error.code, json.loads(error.read())
+
+    def open(self, path: str) -> Any:
+        """Returns the open answer to a GET, with its headers and its bytes."""
+        request = Request(self.address + path, headers={"Authorization": TOKEN})  # noqa: S310
+        return urlopen(request, timeout=60)  # noqa: S310
 
     def call(self, name: str, **parameters: Any) -> dict[str, Any]:
         """Calls a function as PAI's sample scripts do: no Content-Type of JSON."""

@@ -1,6 +1,7 @@
 """One database: vectors, records and kept pictures; safe on the disk when a call ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from toolkit.index.database.opening import open_index
 from toolkit.index.interface import Entry, Filter, Hit, IndexFacts
 from toolkit.serving.database_folder import IMAGES, INDEX, read_feature
 from toolkit.serving.embedding import Vector
+from toolkit.serving.free_disk import check_free
 from toolkit.serving.in_use import InUse
 from toolkit.serving.kept_pictures import KeptPictures
 from toolkit.serving.numbering import Numbers
@@ -72,10 +74,7 @@ class PictureDatabase:
         """
         with self._use.using():
             before = self._index.get([record.key])[0]
-            with (
-                self._room.taken(0 if before else 1),
-                self._pictures.keeping(_files([record], [picture])),
-            ):
+            with self._room.taken(0 if before else 1), self._keeping([record], [picture]):
                 self._index.upsert([record.key], vector[None], [record.kept()])
             self._numbers.written(record.group_id, record.intra_id)
             if before is not None and (name := record_of(before.record).savename) is not None:
@@ -108,7 +107,7 @@ class PictureDatabase:
         with (
             self._use.using(),
             self._room.taken(len(records)),
-            self._pictures.keeping(_files(records, pictures or [None] * len(records))),
+            self._keeping(records, pictures or [None] * len(records)),
         ):
             for _ in range(_TRIES):
                 numbered = self._numbered(records, over_groups=over_groups)
@@ -218,6 +217,20 @@ class PictureDatabase:
         self._use.close()
         self._index.close()
 
+    @contextmanager
+    def _keeping(
+        self, records: Sequence[PictureRecord], pictures: Sequence[bytes | None]
+    ) -> Iterator[None]:
+        """Keeps pictures beside the records that the block writes, where there is room for both."""
+        files = {
+            record.savename: picture
+            for record, picture in zip(records, pictures, strict=True)
+            if record.savename is not None and picture is not None
+        }
+        check_free(self.folder, sum(map(len, files.values())))
+        with self._pictures.keeping(files):
+            yield
+
     def _numbered(
         self, records: Sequence[PictureRecord], *, over_groups: bool
     ) -> list[PictureRecord]:
@@ -231,13 +244,3 @@ class PictureDatabase:
             replace(record, intra_id=self._numbers.take(record.group_id, 1)[0])
             for record in records
         ]
-
-
-def _files(
-    records: Sequence[PictureRecord], pictures: Sequence[bytes | None]
-) -> Mapping[str, bytes]:
-    return {
-        record.savename: picture
-        for record, picture in zip(records, pictures, strict=True)
-        if record.savename is not None and picture is not None
-    }
