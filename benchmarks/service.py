@@ -3,7 +3,7 @@
     python -m benchmarks.run [--quick] service
 
 Both sides run PP-ShiTuV2_rec on the same JPEGs, each in a process of its own with its defaults. In
-the process, pictures become features, one by one or in batches of 16. Over HTTP each request sends
+the process, pictures become features, in a call each or in batches of 16. Over HTTP each request sends
 a picture, which is decoded, embedded and searched for among 2,000 vectors, and gets ten neighbours
 as JSON; 1, 4 and 16 clients wait for one answer before they send the next picture. The clients
 share the cores with the server; how much of them they take is told.
@@ -66,10 +66,9 @@ def measure(options: Options) -> list[Comparison]:
         sides: dict[str, Callable[[], float]] = {
             str(number): partial(_searches, clients, listed, number, told) for number in REQUIRED
         }
-        batches = {"one by one": 1, "in batches": BATCH}
-        for name, size in batches.items():
-            sides[name] = partial(worker.images_per_second, listed, size)
-            worker.images_per_second(warm_up, size)
+        sides["one by one"] = partial(worker.images_apart_per_second, listed)
+        sides["in batches"] = partial(worker.images_per_second, listed, BATCH)
+        worker.images_per_second(warm_up, BATCH)
         for number in REQUIRED:
             _searches(clients, warm_up, number, {})
         figures = all_in_turn(sides, options.repeats)
