@@ -3,7 +3,7 @@
     python -m benchmarks.run [--quick] service
 
 Both sides run PP-ShiTuV2_rec on the same JPEGs, each in a process of its own with its defaults. In
-the process, pictures become features, in a call each or in batches of 16. Over HTTP each request sends
+the process, pictures become features, in a call each or in batches of 16. Over HTTP a request sends
 a picture, which is decoded, embedded and searched for among 2,000 vectors, and gets ten neighbours
 as JSON; 1, 4 and 16 clients wait for one answer before they send the next picture. The clients
 share the cores with the server; how much of them they take is told.
