@@ -159,6 +159,7 @@ TASKS = Registry(
             "build_index",
             "search",
             "serve",
+            "select_model",
         )
     },
 )
