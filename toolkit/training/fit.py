@@ -157,6 +157,7 @@ class _Run:
         learner, before = self.learner, self.position
         rate = learner.schedule(before.step)
         learner.optimizer.set_learning_rate(rate)
+        learner.optimizer.set_progress(before.step / self.plan.total_steps(self.loader))
         images = sum(len(batch[1]) for batch in group)
         loss, parts = None, dict[str, float]()
         if images:
