@@ -7,14 +7,16 @@ Every step is a command that you can type yourself; it is printed before it runs
 
 import argparse
 import json
-import shlex
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from dataset_tools.steps import run_steps
+
 CONFIG = "configs/general_recognition/demo.yaml"
-MODES = ("check_dataset", "train", "evaluate", "export", "predict")
+MODES = ("check_dataset", "train", "evaluate", "export")
 
 
 def main() -> int:
@@ -25,18 +27,25 @@ def main() -> int:
     dataset = output / "dataset"
     started = time.monotonic()
     common = ["-o", f"Global.output={output}", "-o", f"Global.dataset_dir={dataset}"]
-    steps = [["dataset_tools/make_demo_dataset.py", str(dataset), "--force"]]
-    steps += [["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}", *common] for mode in MODES]
-    for number, step in enumerate(steps, start=1):
-        if "Global.mode=predict" in step:
-            step += ["-o", f"Predict.input={_unseen_class(dataset)}"]
-        print(f"\n[{number}/{len(steps)}] python {shlex.join(step)}", flush=True)
-        code = subprocess.run([sys.executable, *step], check=False).returncode  # noqa: S603 - our own commands
-        if code:
-            print(f"This step ended with exit code {code}; the ones after it were not run.")
-            return code
+
+    def predict() -> list[str]:
+        return [*_mode("predict"), *common, "-o", f"Predict.input={_unseen_class(dataset)}"]
+
+    code = run_steps(
+        [
+            ["dataset_tools/make_demo_dataset.py", str(dataset), "--force"],
+            *([*_mode(mode), *common] for mode in MODES),
+            predict,
+        ]
+    )
+    if code:
+        return code
     print(_conclusion(output, time.monotonic() - started))
     return 0
+
+
+def _mode(mode: str) -> list[str]:
+    return ["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}"]
 
 
 def _unseen_class(dataset: Path) -> Path:
