@@ -2,9 +2,10 @@
 
     python -m benchmarks.conformance.easycv [--write-golden]
 
-Makes a virtual environment with PyTorch under output/conformance. There a MoCo-like ResNet-50 (with a neck) and a DeiT-S with random weights and statistics are saved with the
-keys of EasyCV's `epoch_N_export.pt`, and run on two images. Here the files are read without
-PyTorch, and the features compared; more than 1e-4 of the largest value is exit code 1.
+Makes a virtual environment with PyTorch under output/conformance. There a MoCo-like ResNet-50 (with
+a neck) and a DeiT-S with random weights and statistics are saved with the keys of EasyCV's
+`epoch_N_export.pt`, and run on two images. Here the files are read without PyTorch, and the
+features compared; more than 1e-4 of the largest value is exit code 1.
 
 With --write-golden it also stores tests/cards/golden/easycv_export.pt, a small file of all that a
 tensor in such a file may be, and easycv_export.npz with the values that PyTorch says it has.
