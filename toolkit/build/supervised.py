@@ -25,8 +25,11 @@ from toolkit.build.optimizer import build_optimizer, build_schedule
 from toolkit.build.prepared import Measure, Prepared, averaged_weights, training_plan
 from toolkit.build.teacher import teacher_weights, with_teacher
 from toolkit.config.schema import Config
+from toolkit.distributed.group import told_by_first
+from toolkit.distributed.norm import synchronise_norms
 from toolkit.errors import ConfigError
 from toolkit.evaluation.before_after import BeforeAfter
+from toolkit.evaluation.together import embedded_together
 from toolkit.evaluation.trial import Embed, RetrievalTrial
 from toolkit.models.recognizer import Recognizer
 from toolkit.runtime import seed_framework, use_device
@@ -98,10 +101,14 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
 
     def feed(position: Position) -> tuple[Loader, Measure | None]:
         loader, embed = build_feed(config, data, model, plan, position)
-        return loader, None if test is None else lambda: _metrics(test, embed)
+        together = embedded_together(embed, config.Evaluate.batch_size)
+        return loader, None if test is None else lambda: _metrics(test, together)
 
     about = f"{data.num_images} pictures of {len(data.classes)} classes"
-    prepared = Prepared(model, learner, plan, export, feed, about, data.classes)
+    prepared = Prepared(
+        *(model, learner, plan, export, feed, about, data.classes),
+        give_up_waiting=data.dataset.give_up_waiting,
+    )
     return replace(prepared, fitted=is_fitted, compare=compare)
 
 
@@ -130,7 +137,11 @@ def _adapted(
 
 
 def _metrics(test: RetrievalTrial, embed: Embed) -> dict[str, float]:
-    return test.run(embed, bootstrap=False).result.metrics
+    embedded = test.embedded(embed)
+    metrics: dict[str, float] = told_by_first(
+        lambda: test.outcome(embedded, bootstrap=False).result.metrics
+    )
+    return metrics
 
 
 def _network(config: Config, data: TrainingData, start: SupervisedStart) -> Recognizer:
@@ -144,5 +155,7 @@ def _network(config: Config, data: TrainingData, start: SupervisedStart) -> Reco
         load_pretrained(model, start.weights)
     if config.Arch.Teacher is not None:
         model = with_teacher(model, config.Arch.Teacher, data.num_outputs, start.teacher)
+    if config.Train.sync_batch_norm:
+        synchronise_norms(model)
     install_kernels(model, config.Train.kernels, device)
     return model
