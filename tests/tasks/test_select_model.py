@@ -1,6 +1,7 @@
 """Mode select_model: rows, failures that end nothing, and features that are computed once."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -64,19 +65,17 @@ def test_models_are_compared_and_a_failure_is_a_row(configure, trained, capfd, t
 
 
 @pytest.mark.slow
-def test_a_changed_picture_is_computed_anew(tmp_path, tiny_config, trained, capfd):
-    from conftest import write_dataset
-
-    dataset = write_dataset(tmp_path / "dataset", train=1)
+def test_a_changed_picture_is_computed_anew(tmp_path, tiny_config, drawn_dataset, trained, capfd):
+    dataset = shutil.copytree(drawn_dataset, tmp_path / "dataset")
     file = tmp_path / "recipe.yaml"
     file.write_text(tiny_config.format(dataset=dataset, output=tmp_path / "output"))
     config = load_config(file, [MODE, f"SelectModel.models=[{trained}]"])
     assert run(config).passed
-    (dataset / "images/1_0.png").write_bytes(b"damaged")
+    (dataset / "images/4_0.png").write_bytes(b"damaged")
     report = run(config)
     assert "are read from" not in capfd.readouterr().err
     assert len(report.unreadable) == 1
-    assert "1_0.png" in report.unreadable[0]
+    assert "4_0.png" in report.unreadable[0]
 
 
 @pytest.mark.parametrize(
