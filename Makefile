@@ -48,6 +48,7 @@ conformance: $(RUNTIME)  ## networks against PaddleClas, TF-slim and Keras; expo
 	$(BIN)/python -m benchmarks.conformance.oracles
 	$(BIN)/python -m benchmarks.conformance.paddlex
 	$(BIN)/python -m benchmarks.conformance.onnx
+	$(BIN)/python -m benchmarks.conformance.easycv
 
 docs: $(RUNTIME)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate

@@ -1,7 +1,7 @@
 """From a configuration with labels to a run that is ready to begin."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paddle import nn
@@ -105,12 +105,11 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
         return loader, None if test is None else lambda: _metrics(test, together)
 
     about = f"{data.num_images} pictures of {len(data.classes)} classes"
-    return Prepared(
+    prepared = Prepared(
         *(model, learner, plan, export, feed, about, data.classes),
         give_up_waiting=data.dataset.give_up_waiting,
-        fitted=is_fitted,
-        compare=compare,
     )
+    return replace(prepared, fitted=is_fitted, compare=compare)
 
 
 def _check_adapter(config: Config) -> None:

@@ -28,6 +28,7 @@ from toolkit.config.run_sections import (
     TrainSection,
 )
 from toolkit.config.section import Section
+from toolkit.config.select_section import SelectModelSection
 from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.config.serve_section import ServeSection
 
@@ -48,6 +49,7 @@ class Config(Section):
     SelfSup: SelfSupSection | None = None
     Index: IndexSection = Field(default_factory=IndexSection)
     Search: SearchSection = Field(default_factory=SearchSection)
+    SelectModel: SelectModelSection = Field(default_factory=SelectModelSection)
     Serve: ServeSection = Field(default_factory=ServeSection)
     Arch: ArchSection
     Loss: list[LossPart]

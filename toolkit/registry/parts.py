@@ -171,6 +171,7 @@ TASKS = Registry(
             "build_index",
             "search",
             "serve",
+            "select_model",
         )
     },
 )
