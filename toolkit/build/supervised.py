@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.build.class_table import check_class_table
 from toolkit.build.data import TrainingData, build_training_data
 from toolkit.build.embedding import build_exporter
 from toolkit.build.evaluation import build_trial
@@ -67,6 +68,7 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
     if start.phases is not None:
         model = freeze(config, model)
     loss = build_loss(config.Loss, data.num_outputs, model.output_sizes, model.outputs)
+    check_class_table(config, model, loss)
     export, plan = build_exporter(config, model), training_plan(config)
     learner = Learner(
         model,

@@ -7,6 +7,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from toolkit.config.types import Fraction
+from toolkit.distributed.softmax import ClassLogits, class_cross_entropy
 from toolkit.losses.outputs import read_output
 
 
@@ -35,10 +36,12 @@ class CELoss(nn.Layer):
         """Returns the mean over the batch, a scalar.
 
         Args:
-            outputs: needs ``logits`` (or ``teacher_logits``) [b, c].
+            outputs: needs ``logits`` (or ``teacher_logits``) [b, c], or those of chosen classes.
             labels: class indices [b], int64, each below c.
         """
         logits = read_output(outputs, self.reads[0], "CELoss")
+        if isinstance(logits, ClassLogits):
+            return class_cross_entropy(logits, self.epsilon)
         loss = functional.cross_entropy(logits, labels)
         if self.epsilon:
             # Against the even distribution: mean over classes of -log softmax.

@@ -1,9 +1,12 @@
 """Mode train: check the lists, train, and leave a model that predict can use at once."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from paddle import nn
 
 from toolkit.build.prepared import Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
@@ -12,6 +15,7 @@ from toolkit.config.schema import Config
 from toolkit.distributed.gradients import copy_first
 from toolkit.distributed.group import first_alone, is_first, meet, process_count
 from toolkit.errors import GateError, ToolkitError
+from toolkit.models.heads.class_table import common_state, whole_tables
 from toolkit.reports.curves import write_curves
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
@@ -21,7 +25,7 @@ from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
 from toolkit.training.learner import FitResult, Loader, Position
-from toolkit.training.partner import EvaluationPartner
+from toolkit.training.partner import EvaluationPartner, WholeAtEnd
 from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
 
 _LOG = logging.getLogger(__name__)
@@ -113,9 +117,10 @@ def run(config: Config) -> TrainReport | HelperReport:
     if resume is not None:
         # What a killed process left aside is put back once, and read by all.
         first_alone(lambda: _discard(find_checkpoint(resume)))
-        state = load_checkpoint(resume, learner)
+        with whole_tables(learner.model):
+            state = load_checkpoint(resume, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, resume)
-    copy_first(learner.model, learner.loss)
+    copy_first([*common_state(learner.model), *learner.loss.state_dict().values()])
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
     first_alone(lambda: _begin(config, prepared))
     if is_first():
@@ -166,17 +171,18 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     )
     if state is not None:
         keeper.resume(state)
-    listeners = [log, *prepared.listeners, keeper]
+    model = prepared.learner.model
+    listeners = [log, *prepared.listeners, WholeAtEnd(model, keeper)]
     try:
         result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
     except ToolkitError as error:
         # The best model so far is of use to someone even if the run came to grief.
-        _export_what_there_is(keeper)
-        _end_together(error)
+        _end_together(error, model, lambda: _export_what_there_is(keeper))
         raise
     finally:
         log.close()
-    kept = keeper.finish()
+    with whole_tables(model):
+        kept = keeper.finish()
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
         config.Global.model,
@@ -194,19 +200,23 @@ def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperR
     """Trains along in a process that writes nothing."""
     start = Position() if state is None else state.position
     loader, measure = prepared.feed(start)
-    partner = EvaluationPartner(prepared.learner, _keep_plan(config), measure)
-    listeners = [*prepared.listeners, partner]
+    learner = prepared.learner
+    partner = EvaluationPartner(learner, _keep_plan(config), measure)
+    listeners = [*prepared.listeners, WholeAtEnd(learner.model, partner)]
     try:
-        fit(prepared.learner, loader, prepared.plan, listeners=listeners, start=start)
+        fit(learner, loader, prepared.plan, listeners=listeners, start=start)
     except ToolkitError as error:
-        _end_together(error)
+        _end_together(error, learner.model, lambda: None)
         raise
-    return HelperReport()
+    with whole_tables(learner.model):
+        return HelperReport()
 
 
-def _end_together(error: ToolkitError) -> None:
-    """Waits with a failure that all processes have at the same step until each is done with it."""
-    if isinstance(error, GateError):
+def _end_together(error: ToolkitError, model: nn.Layer, act: Callable[[], None]) -> None:
+    """Does something about a failure, where no process goes on that would wait for this one."""
+    if isinstance(error, GateError) or process_count() == 1:
+        with whole_tables(model):
+            act()
         meet()
 
 

@@ -212,7 +212,8 @@ class _Run:
             total += values.pop(_TOTAL)
             for name, part in values.items():
                 sums[name] = sums.get(name, 0.0) + part
-        sum_gradients([item.parameter for item in self.learner.optimizer.parameters])
+        parameters = self.learner.optimizer.parameters
+        sum_gradients([item.parameter for item in parameters if not item.of_this_process])
         return total, sums
 
     def seed(self, batch: int) -> None:
