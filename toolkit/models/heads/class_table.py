@@ -19,6 +19,7 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 from paddle import Tensor, nn
+from paddle.nn.initializer import Constant
 
 from toolkit.distributed.group import process_count, process_rank
 from toolkit.distributed.shares import gather_rows, shares_of
@@ -64,7 +65,9 @@ class ClassTable(nn.Layer):
         self.register_buffer("drawn", paddle.zeros([], dtype="int64"))
         self.register_buffer("rows", self._first_rows(own, in_features))
         # In a tuple Paddle does not take them for a part of the state, where the rows are already.
-        self._active = (self.create_parameter([self.num_chosen, in_features]),)
+        start = Constant(0.0)  # draws nothing: the processes' generators stay alike
+        shape = [self.num_chosen, in_features]
+        self._active = (self.create_parameter(shape, default_initializer=start),)
         self._chosen = paddle.arange(self.num_chosen)
 
     @property
