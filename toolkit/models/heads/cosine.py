@@ -89,7 +89,7 @@ class CosineHead(nn.Layer):
         if self.table is not None:
             if len(self.table.rows) < self.num_classes:
                 raise ValueError("a head that is divided among processes is only for training.")
-            return unit(features, axis=1) @ unit(self.table.rows, axis=1).T
+            return cosines_with_rows(features, self.table.rows)
         return unit(features, axis=1) @ unit(getattr(self, self.weight_name), axis=0)
 
     def _of_chosen(self, table: ClassTable, features: Tensor, labels: Tensor) -> ClassLogits:
@@ -98,7 +98,7 @@ class CosineHead(nn.Layer):
             shares = shares_of(labels.shape[0])
             features, labels = shares.gather(features), shares.gather(labels)
         places = table.choose(labels)
-        cosine = unit(features, axis=1) @ unit(table.active, axis=1).T
+        cosine = cosines_with_rows(features, table.active)
         own = places.unsqueeze(1) == paddle.arange(table.num_chosen).unsqueeze(0)
         logits = self.scale * self.harder(cosine, own.astype(cosine.dtype), features)
         return ClassLogits(logits, places, table.sharded)
@@ -115,6 +115,20 @@ class CosineHead(nn.Layer):
             Logits before scaling [b, num_classes].
         """
         raise NotImplementedError
+
+
+def cosines_with_rows(features: Tensor, rows: Tensor) -> Tensor:
+    """Returns the cosines [b, c] of [b, d] and [c, d], for large c.
+
+    The products are divided by the lengths of the rows, and not the rows themselves: one large
+    array in place of several.
+    """
+    products = unit(features, axis=1) @ rows.T
+    square = (rows * rows).sum(1)
+    cosines: Tensor = (
+        products / paddle.where(square > _SMALLEST_SQUARE, square, paddle.ones_like(square)).sqrt()
+    )
+    return cosines
 
 
 def unit(vectors: Tensor, axis: int) -> Tensor:
