@@ -7,7 +7,6 @@ Embeddings are random; a network in front of the head would add its own. Prints 
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +50,8 @@ def measured(classes: int, width: int, rate: float, batch: int, steps: int) -> l
     rows = 0 if head.table is None else len(head.table.rows)
     line = (
         f"process {process_rank()}: {classes:,} classes of {width}, {rows:,} rows here, sample "
-        f"rate {rate:g}, batch {batch}: {1000 * typical:.0f} ms a step, peak {peak_mib() / 1024:.2f} GiB"
+        f"rate {rate:g}, batch {batch}: {1000 * typical:.0f} ms a step, "
+        f"peak {peak_mib() / 1024:.2f} GiB"
     )
     told: list[str] = gather_json(line)
     return told
@@ -79,4 +79,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,5 +1,7 @@
 """The shares of the processes are the batches of one."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def test_the_parts_in_the_order_of_the_processes_are_the_batch(make, count):
             share.set_epoch(epoch)
         expected, *parts = [list(sampler) for sampler in (whole, *shares)]
         assert all(len(part) == len(expected) == len(whole) for part in parts)
-        joined = [sum(batch, []) for batch in zip(*parts, strict=True)]
+        joined = [list(chain(*batch)) for batch in zip(*parts, strict=True)]
         assert joined == expected
         for sizes in zip(*([len(keys) for keys in part] for part in parts), strict=True):
             assert max(sizes) - min(sizes) <= 1

@@ -32,8 +32,12 @@ from toolkit.training.optimizers import Momentum
 LABELS = np.array([0, 1, 0, 2, 1, 3, 2, 0])
 SHARES = (5, 3)
 WIDTHS = {
-    **{"backbone": 7, "features": 6, "logits": 5},
-    **{"teacher_backbone": 3, "teacher_features": 9, "teacher_logits": 5},
+    "backbone": 7,
+    "features": 6,
+    "logits": 5,
+    "teacher_backbone": 3,
+    "teacher_features": 9,
+    "teacher_logits": 5,
 }
 HANDED_IN = {"num_classes": 5, "in_features": 6}
 
@@ -140,7 +144,9 @@ def norm_with_frozen_bias():
 
 def averaged_moments():
     norm = nn.BatchNorm1D(2)
-    norm._mean.set_value(np.float32([3, 5] if process_count() == 1 else [1 + 4 * process_rank()] * 2))
+    norm._mean.set_value(
+        np.float32([3, 5] if process_count() == 1 else [1 + 4 * process_rank()] * 2)
+    )
     if process_count() == 1:
         norm._mean.set_value(np.float32([3, 3]))
     average_moments(nn.Sequential(norm))
@@ -157,9 +163,7 @@ def loss_named(name):
     loss = LOSSES.build(name, **options)
     found = {}
     for batch in range(2):
-        outputs = {
-            key: own_tensor(numbers(8, width, seed=batch)) for key, width in WIDTHS.items()
-        }
+        outputs = {key: own_tensor(numbers(8, width, seed=batch)) for key, width in WIDTHS.items()}
         value = loss(outputs, own_tensor(LABELS, trained=False)) * share()
         value.backward()
         found[f"sum {batch}"] = value.detach().numpy()
@@ -274,9 +278,8 @@ class SharedLoader:
 
     def epoch(self, epoch, skip_batches):
         order = np.random.default_rng(epoch).permutation(22)
-        for rows in np.split(order, [8, 16])[skip_batches:]:
-            if process_count() == 2:
-                rows = np.array_split(rows, 2)[process_rank()]
+        for batch in np.split(order, [8, 16])[skip_batches:]:
+            rows = np.array_split(batch, process_count())[process_rank()]
             yield self.images[rows], self.labels[rows], rows, []
 
 

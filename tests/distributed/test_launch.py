@@ -17,7 +17,7 @@ def none_is_left():
 
 @pytest.mark.slow
 def test_what_one_refuses_is_raised_as_it_is(tmp_path):
-    with pytest.raises(DatasetError, match="^there is no list$"):
+    with pytest.raises(DatasetError, match=r"^there is no list$"):
         in_group(failing_work.refused, [], tmp_path)
     assert none_is_left()
     assert "DatasetError: there is no list" in (tmp_path / "process_1.log").read_text()

@@ -24,9 +24,11 @@ ALONE = ("Train.batch_size=8",)
 EVERYWHERE = ("Train.kernels=paddle", "Train.epochs_iters=5", "Train.learning_rate=0.02")
 # Two pictures of a class are not on the same side of the cut of every batch.
 WITH_PAIRS = (
-    'Arch.Head={name: ArcMargin, margin: 0.1, scale: 8}',
+    "Arch.Head={name: ArcMargin, margin: 0.1, scale: 8}",
     "Data.sampler={name: PKSampler, sample_per_id: 4}",
     "Loss=[CELoss: {}, ContrastiveLoss_XBM: {start_iter: 3, xbm_size: 20, weight: 0.5}]",
+    # Thresholds on pairs make of rounding what a larger rate then makes a percent of.
+    "Train.learning_rate=0.004",
 )
 
 

@@ -23,16 +23,17 @@ def started_in_group() -> bool:
 def join_group() -> None:
     """Joins the group that the launcher's environment names, once; waits for all to come."""
     if started_in_group() and not paddle.distributed.is_initialized():
-        if not paddle.is_compiled_with_cuda():
+        if not paddle.device.is_compiled_with_cuda():
             os.environ.setdefault(_BACKEND, "gloo")
         paddle.distributed.init_parallel_env()
 
 
 def own_device() -> str:
     """Returns the device that this process of a group runs on: ``cpu`` or ``gpu:<number>``."""
-    if os.environ.get(_BACKEND) == "gloo" or not paddle.is_compiled_with_cuda():
+    if os.environ.get(_BACKEND) == "gloo" or not paddle.device.is_compiled_with_cuda():
         return "cpu"
-    return f"gpu:{paddle.distributed.ParallelEnv().device_id}"
+    environment: Any = paddle.distributed.ParallelEnv
+    return f"gpu:{environment().device_id}"
 
 
 def process_count() -> int:
@@ -97,9 +98,7 @@ def gather_json(value: Any) -> list[Any]:
     padded = np.zeros(int(lengths.max()), dtype=np.uint8)
     padded[: len(text)] = text
     rows = all_gathered(paddle.to_tensor(padded)).numpy().reshape(len(lengths), -1)
-    return [
-        json.loads(row[:length].tobytes()) for row, length in zip(rows, lengths, strict=True)
-    ]
+    return [json.loads(row[:length].tobytes()) for row, length in zip(rows, lengths, strict=True)]
 
 
 def all_gathered(rows: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ class _Worker:
             return self.work(*self.arguments)
         except ToolkitError as error:
             if process_rank():
-                logging.getLogger("toolkit").error("%s: %s", type(error).__name__, error)
+                # A message for a person, who needs no traceback of it.
+                logging.getLogger("toolkit").error("%s: %s", type(error).__name__, error)  # noqa: TRY400
             return _Refused(error)
 
 
@@ -100,12 +101,12 @@ def run_processes(work: Callable[..., Any], arguments: Sequence[Any], plan: Laun
     cores = () if plan.gpus else _shared_cores(plan.count)
     proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     worker = _Worker(work, tuple(arguments), plan.logs, cores, proxies)
-    options = {"gpus": ",".join(plan.gpus)} if plan.gpus else {}
-    backend = "nccl" if plan.gpus else "gloo"
+    spawn: Any = paddle.distributed.spawn
+    options = {"backend": "gloo"}
+    if plan.gpus:
+        options = {"backend": "nccl", "gpus": ",".join(plan.gpus)}
     with _quiet(), _environment(len(cores[0]) if cores else None):
-        started = paddle.distributed.spawn(
-            worker, nprocs=plan.count, join=False, backend=backend, **options
-        )
+        started = spawn(worker, nprocs=plan.count, join=False, **options)
     try:
         value = _Watch(started, plan).until_the_end()
         for process in started.processes:

@@ -33,7 +33,7 @@ class SyncNorm(PyLayer):
         return out.astype(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
         """Returns the gradients of x, and this process's part of those of weight and bias.
 
         Of those that want none, None.
@@ -125,5 +125,6 @@ def _normalised(layer: Any, x: Tensor) -> Tensor:
         running = getattr(layer, name)
         running.set_value(keep * running + (1.0 - keep) * value)
     moments = (mean, variance + facts["_epsilon"], count)
-    result: Tensor = SyncNorm.apply(x, layer.weight, layer.bias, moments)
+    operator: Any = SyncNorm
+    result: Tensor = operator.apply(x, layer.weight, layer.bias, moments)
     return result

@@ -34,7 +34,8 @@ def class_cross_entropy(logits: ClassLogits, epsilon: float) -> Tensor:
         logits: of the classes at hand; the softmax is over those of all processes.
         epsilon: share of the probability that is spread evenly over these classes, [0, 1].
     """
-    loss: Tensor = _CrossEntropy.apply(logits.values, logits.places, logits.joint, epsilon)
+    operator: Any = _CrossEntropy
+    loss: Tensor = operator.apply(logits.values, logits.places, logits.joint, epsilon)
     return loss
 
 
@@ -61,7 +62,7 @@ class _CrossEntropy(PyLayer):
         return losses.mean()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
         # One loss, of which every process takes its share: together the whole.
         whole = all_summed(gradients[0]) if ctx.joint else gradients[0]
         return ctx.slope * whole, None

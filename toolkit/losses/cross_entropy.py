@@ -1,6 +1,6 @@
 """Softmax cross entropy over the training classes."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 from paddle import Tensor, nn
@@ -39,10 +39,10 @@ class CELoss(nn.Layer):
             outputs: needs ``logits`` (or ``teacher_logits``) [b, c], or those of chosen classes.
             labels: class indices [b], int64, each below c.
         """
-        logits = read_output(outputs, self.reads[0], "CELoss")
+        logits: Any = read_output(outputs, self.reads[0], "CELoss")
         if isinstance(logits, ClassLogits):
             return class_cross_entropy(logits, self.epsilon)
-        loss = functional.cross_entropy(logits, labels)
+        loss: Tensor = functional.cross_entropy(logits, labels)
         if self.epsilon:
             # Against the even distribution: mean over classes of -log softmax.
             even = (paddle.logsumexp(logits, 1) - logits.mean(1)).mean()

@@ -12,8 +12,8 @@ from toolkit.build.lists import dataset_name
 from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
 from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.config.schema import Config
-from toolkit.evaluation.floors import FLOORS
 from toolkit.distributed.group import is_first
+from toolkit.evaluation.floors import FLOORS
 from toolkit.evaluation.open_set import Threshold, table_csv, table_lines, thresholds
 from toolkit.evaluation.report import write_evaluation_report
 from toolkit.evaluation.together import embedded_together

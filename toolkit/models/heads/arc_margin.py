@@ -35,7 +35,7 @@ class ArcMargin(CosineHead):
     equation 3; the linear continuation beyond 180 degrees is that of the authors' code.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument for each option of the head
+    def __init__(
         self,
         in_features: PositiveInt,
         num_classes: PositiveInt,
@@ -46,9 +46,7 @@ class ArcMargin(CosineHead):
         sample_rate: Fraction = 1.0,
         sharded: bool = False,
     ) -> None:
-        super().__init__(
-            in_features, num_classes, scale, sample_rate=sample_rate, sharded=sharded
-        )
+        super().__init__(in_features, num_classes, scale, sample_rate=sample_rate, sharded=sharded)
         self.margin, self.easy_margin = _checked(margin), easy_margin
 
     def harder(self, cosine: Tensor, one_hot: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002

@@ -40,9 +40,7 @@ class CircleMargin(CosineHead):
         sample_rate: Fraction = 1.0,
         sharded: bool = False,
     ) -> None:
-        super().__init__(
-            in_features, num_classes, scale, sample_rate=sample_rate, sharded=sharded
-        )
+        super().__init__(in_features, num_classes, scale, sample_rate=sample_rate, sharded=sharded)
         self.margin = margin
 
     def harder(self, cosine: Tensor, one_hot: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002

@@ -7,8 +7,9 @@ large as the table, and what the optimizer remembers of a class changes only whe
 
 The table may be divided among processes, each holding the rows of some classes.
 
-Source: An et al., Partial FC: Training 10 Million Identities on a Single Machine, 2021, and Killing
-Two Birds with One Stone: Efficient and Robust Training of Face Recognition CNNs by Partial FC, 2022.
+Source: An et al., Partial FC: Training 10 Million Identities on a Single Machine, 2021; An et al.,
+Killing Two Birds with One Stone: Efficient and Robust Training of Face Recognition CNNs by Partial
+FC, 2022.
 """
 
 import math
@@ -144,7 +145,7 @@ class ClassTable(nn.Layer):
 
 
 def common_state(network: nn.Layer) -> list[Tensor]:
-    """Returns the parameters and buffers of a network but for rows that each process has others of."""
+    """Returns the parameters and buffers of a network, but for rows of which each has others."""
     divided = {id(table.rows) for table in _divided(network)}
     return [tensor for tensor in network.state_dict().values() if id(tensor) not in divided]
 

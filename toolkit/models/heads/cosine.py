@@ -40,7 +40,7 @@ class CosineHead(nn.Layer):
 
     weight_name: ClassVar[str] = "weight"
 
-    def __init__(  # noqa: PLR0913 - one argument for each option of the heads
+    def __init__(
         self,
         in_features: int,
         num_classes: int,
@@ -63,9 +63,7 @@ class CosineHead(nn.Layer):
         )
         self.add_parameter(self.weight_name, directions)
 
-    def forward(
-        self, features: Tensor, labels: Tensor | None = None
-    ) -> Tensor | ClassLogits:
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor | ClassLogits:
         """Maps [b, in_features] to [b, num_classes].
 
         Args:
