@@ -75,6 +75,13 @@ def first_alone(act: Callable[[], None]) -> None:
     meet()
 
 
+def first_then_others(act: Callable[[], None]) -> None:
+    """Lets the first process do something, and then the others, who find what it left."""
+    first_alone(act)
+    if not is_first():
+        act()
+
+
 def told_by_first(compute: Callable[[], Any]) -> Any:
     """Returns to every process what the first one computes while the others wait.
 

@@ -50,19 +50,22 @@ def run_task(config: Config) -> Report:
         ConfigError: the mode cannot be run by a launcher.
         ToolkitError: whatever the task raises.
     """
-    mode = config.Global.mode
-    if _launched():
-        if mode not in _TOGETHER:
-            raise ConfigError(
-                f"Global.mode {mode} runs in one process, and a launcher has started several; the "
-                f"modes for that are {', '.join(_TOGETHER)}. Run main.py without the launcher."
-            )
-        return _run_in_group(config)
-    devices = process_devices(config)
-    if mode not in _TOGETHER or len(devices) == 1:
+    mode, launched = config.Global.mode, _launched()
+    if launched and mode not in _TOGETHER:
+        raise ConfigError(
+            f"Global.mode {mode} runs in one process, and a launcher has started several; the "
+            f"modes for that are {', '.join(_TOGETHER)}. Run main.py without the launcher."
+        )
+    devices = process_devices(config) if mode in _TOGETHER else [config.Global.device]
+    if not launched and len(devices) == 1:
         report: Report = TASKS.get(mode)(config)
         return report
-    return _run_in_processes(config, devices)
+    if mode == "train" and config.Train.freeze_backbone:
+        raise ConfigError(
+            "Train.freeze_backbone trains in one process: the features are computed once, and "
+            "what is left is small. Leave out Train.num_processes and further GPUs."
+        )
+    return _run_in_group(config) if launched else _run_in_processes(config, devices)
 
 
 def process_devices(config: Config) -> list[str]:
@@ -127,11 +130,6 @@ def _task_of_process(config: Config) -> GroupReport:
 def _run_in_group(config: Config) -> Report:
     from toolkit.distributed.group import join_group, own_device
 
-    if config.Train.freeze_backbone:
-        raise ConfigError(
-            "Train.freeze_backbone trains in one process: the features are computed once, and "
-            "what is left is small. Leave out Train.num_processes and further GPUs."
-        )
     join_group()
     section = config.Global.model_copy(update={"device": own_device()})
     report: Report = TASKS.get(config.Global.mode)(config.model_copy(update={"Global": section}))
