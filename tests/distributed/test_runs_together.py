@@ -13,7 +13,7 @@ import pytest
 from selfsup_files import make_config
 
 from toolkit.cards.weights import read_state
-from toolkit.errors import ConfigError, DivergedError
+from toolkit.errors import DivergedError
 from toolkit.interfaces.run import run, run_config
 
 pytestmark = pytest.mark.slow
@@ -97,6 +97,7 @@ def test_without_labels_the_losses_are_those_of_one_process(tmp_path, drawn_data
             tmp_path / name,
             "MoCo",
             *overrides,
+            "Global.mode=train",
             "Train.kernels=paddle",
             "SelfSup.method.norm_groups=1",
             dataset=drawn_dataset,
@@ -165,11 +166,6 @@ def test_a_loss_that_is_no_number_ends_all_at_the_same_step(trained, tmp_path):
     assert result["err_type"] == "DivergedError"
 
 
-def test_a_frozen_backbone_is_trained_behind_by_one_process(trained):
-    with pytest.raises(ConfigError, match=r"Train\.freeze_backbone trains in one process"):
-        trained("frozen", *TOGETHER, "Train.freeze_backbone=true")
-
-
 def started(command, **options):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, start_new_session=True, **options)
@@ -223,5 +219,9 @@ def test_an_interrupt_ends_all_processes(tmp_path, repository, tiny_config, draw
     output = ended(process, seconds=60)
     assert process.returncode == 130, output
     assert "Interrupted" in output
-    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    # What multiprocessing keeps beside them ends a moment after its owner.
+    limit = time.monotonic() + 20
+    while left := [child for child in children if Path(f"/proc/{child}").exists()]:
+        assert time.monotonic() < limit, left
+        time.sleep(0.1)
     assert not json.loads((tmp_path / "run" / "train_result.json").read_text())["done_flag"]
