@@ -4,6 +4,7 @@ ToolkitError                  the user's input was wrong                        
 ├── ConfigError               a key, a value or an -o that cannot be read
 ├── DatasetError              a list, folder or column that the run needs
 │   ├── ImageError            one picture that cannot be read or decoded
+│   ├── PicturesGoneError     the folder of all pictures is gone, and does not come back
 │   └── RecordError           a file of packed pictures that is damaged or does not fit
 ├── WeightsError              a weight or state file: missing, hostile, unfitting
 ├── StorageError             a folder that cannot be written to, a disk that is full
@@ -53,6 +54,10 @@ class DatasetError(ToolkitError):
 
 class ImageError(DatasetError):
     """One picture cannot be read or decoded."""
+
+
+class PicturesGoneError(DatasetError):
+    """The folder that all training pictures are in is gone, and did not come back."""
 
 
 class RecordError(DatasetError):
@@ -150,6 +155,7 @@ _EXTRA_OF = {
     "fastapi": "service",
     "fsspec": "object-store",
     "ml_dtypes": "onnxruntime",
+    "mlflow": "mlflow",
     "numba": "kernels",
     "onnx": "onnxruntime",
     "onnxruntime": "onnxruntime",
@@ -164,9 +170,11 @@ _EXTRA_OF = {
     "ray": "ray",
     "s3fs": "object-store",
     "starlette": "service",
+    "tensorboard": "tensorboard",
     "threadpoolctl": "kernels",
     "uvicorn": "service",
     "visualdl": "visualdl",
+    "wandb": "wandb",
 }
 
 

@@ -8,7 +8,7 @@ from paddle import nn
 
 from toolkit.training.keeper import KeepPlan
 from toolkit.training.learner import EpochRecord, Listener, Position
-from toolkit.training.partner import EvaluationPartner, WholeAtEnd
+from toolkit.training.partner import EvaluationPartner, WholeAtSaves
 
 
 def record(epoch, *, last=False):
@@ -42,7 +42,11 @@ def test_everything_is_passed_on():
         def on_epoch_end(self, record):
             told.append(record)
 
-    listener = WholeAtEnd(nn.Linear(1, 1), Heard())
+        def on_stop(self, position):
+            told.append(position)
+
+    listener = WholeAtSaves(nn.Linear(1, 1), KeepPlan(), Heard())
     listener.on_step("a step")
+    listener.on_stop("a stop")
     listener.on_epoch_end("an epoch")
-    assert told == ["a step", "an epoch"]
+    assert told == ["a step", "a stop", "an epoch"]

@@ -17,6 +17,7 @@ from toolkit.data.dataset import ImageDataset
 from toolkit.data.manifest import Manifest, label_order
 from toolkit.data.picture_cache import CachePlan, open_picture_cache
 from toolkit.data.picture_files import PictureFiles
+from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.samplers import Sampler
 from toolkit.data.shared_sampler import SharedSampler
 from toolkit.distributed.group import first_then_others, process_count, process_rank
@@ -93,6 +94,7 @@ def build_training_data(config: Config) -> TrainingData:
         seed=config.Global.seed,
         rotate_classes=config.Data.rotate_classes,
     )
+    dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
     sampler = build_sampler(config, dataset.labels)
     return TrainingData(
         BatchLoader(dataset, sampler, num_workers(config)),

@@ -114,6 +114,7 @@ def prepare_selfsup(config: Config, weights: Path | None) -> Prepared:
         partial(_feed, config, data, model, plan),
         f"{data.num_images} pictures without labels, {section.method.name}",
         listeners=(watch,),
+        give_up_waiting=data.give_up_waiting,
     )
 
 
@@ -181,6 +182,7 @@ def _refuse_labels(config: Config) -> None:
     given = {
         "Arch.Head": config.Arch.Head is not None,
         "Arch.Teacher": config.Arch.Teacher is not None,
+        "Train.adapter": config.Train.adapter is not None,
         "Train.freeze_backbone": config.Train.freeze_backbone,
         "Data.rotate_classes": config.Data.rotate_classes,
         f"Data.sampler {config.Data.sampler.name}": config.Data.sampler.name != "UniformSampler",

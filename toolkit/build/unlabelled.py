@@ -9,6 +9,7 @@ from toolkit.config.schema import Config
 from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.data.packing.pixels import PackedPixels
 from toolkit.data.picture_files import PictureFiles
+from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.data.views import PixelSource, ViewDataset, ViewKind
 from toolkit.errors import ConfigError
@@ -29,6 +30,11 @@ class UnlabelledData:
     loader: BatchLoader
     dataset: ViewDataset
     num_images: int
+
+    def give_up_waiting(self) -> None:
+        """Ends waiting for pictures that are gone."""
+        if isinstance(self.dataset.source, PictureFiles):
+            self.dataset.source.give_up_waiting()
 
 
 def build_unlabelled_data(config: Config) -> UnlabelledData:
@@ -80,4 +86,7 @@ def _source(config: Config, leading: Pipeline) -> PixelSource:
     if packed:
         return PackedPixels(packed, leading)
     manifest = read_split(config, "train")
-    return PictureFiles([manifest.resolve(sample) for sample in manifest.samples], leading)
+    paths = [manifest.resolve(sample) for sample in manifest.samples]
+    files = PictureFiles(paths, leading)
+    files.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
+    return files

@@ -95,6 +95,21 @@ def told_by_first(compute: Callable[[], Any]) -> Any:
     return gather_json(value)[0]
 
 
+def told_by_all(reason: str) -> str:
+    """Returns the first reason that a process of the group gives, to every process.
+
+    Args:
+        reason: of this one; empty for none.
+    """
+    meet()
+    return next((given for given in gather_json(reason) if given), "")
+
+
+def everywhere(flag: bool) -> bool:  # noqa: FBT001 - its one argument is the question
+    """Tells whether something holds in every process."""
+    return all(gather_json(flag))
+
+
 def gather_json(value: Any) -> list[Any]:
     """Returns what every process gave, in their order; each value is what JSON can hold."""
     if process_count() == 1:

@@ -4,7 +4,8 @@ Source: Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recogni
 on parallel acceleration: the maximum, the sum and the true class's logit are all that is exchanged.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import paddle
 from paddle import Tensor
@@ -13,7 +14,8 @@ from paddle.autograd import PyLayer
 from toolkit.distributed.group import all_summed, process_count
 
 
-class ClassLogits(NamedTuple):
+@dataclass(frozen=True)
+class ClassLogits:
     """Logits of some of the classes.
 
     Attributes:
@@ -35,7 +37,9 @@ def class_cross_entropy(logits: ClassLogits, epsilon: float) -> Tensor:
         epsilon: share of the probability that is spread evenly over these classes, [0, 1].
     """
     operator: Any = _CrossEntropy
-    loss: Tensor = operator.apply(logits.values, logits.places, logits.joint, epsilon)
+    loss: Tensor = operator.apply(
+        logits.values.astype("float32"), logits.places, logits.joint, epsilon
+    )
     return loss
 
 

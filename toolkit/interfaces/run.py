@@ -18,6 +18,7 @@ from toolkit.registry import TASKS
 from toolkit.runtime import check_opencv, configure_logging, prepare_paddle
 from toolkit.storage import write_json, write_text
 from toolkit.tasks.report import Report
+from toolkit.training.interruption import InterruptedRunError
 from toolkit.version import __version__
 
 _LOG = logging.getLogger(__name__)
@@ -132,4 +133,5 @@ def _record(file: Path, error: BaseException) -> None:
 def _failure(error: BaseException) -> dict[str, Any]:
     # Being interrupted has no message of its own.
     message = str(error) or "The run was stopped before its end."
-    return {"done_flag": False, "err_type": type(error).__name__, "err_msg": message}
+    left = error.result if isinstance(error, InterruptedRunError) else {}
+    return {**left, "done_flag": False, "err_type": type(error).__name__, "err_msg": message}

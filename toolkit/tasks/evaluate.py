@@ -9,7 +9,7 @@ from toolkit.build.evaluation import build_trial
 from toolkit.build.fetching import fetch_options
 from toolkit.build.kernels import install_kernels
 from toolkit.build.lists import dataset_name
-from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
+from toolkit.build.model import build_network, checkpoint_weights, load_trained
 from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.config.schema import Config
 from toolkit.distributed.group import is_first
@@ -125,7 +125,7 @@ def _embed(config: Config, weights: Path, device: Device) -> Embed:
     """The features of a checkpoint, or of an inference model, which runs as it is."""
     if weights.suffix == Path(PARAMETER_FILE).suffix:
         return build_export_embedder(config, weights.parent)
-    model = build_recognizer(config.Arch, num_classes=None)
+    model = build_network(config, num_classes=None)
     load_trained(model, weights)
     install_kernels(model, config.Train.kernels, device)
     return build_embedder(config, model)
@@ -153,7 +153,7 @@ def _baseline(name: str, config: Config, test: RetrievalTrial, device: Device) -
         embed = described_by(FLOORS[name])
     else:
         seed_framework(config.Global.seed)
-        untrained = build_recognizer(config.Arch, num_classes=None)
+        untrained = build_network(config, num_classes=None)
         install_kernels(untrained, config.Train.kernels, device)
         embed = build_embedder(config, untrained)
     outcome = _outcome(config, test, embed, bootstrap=False)

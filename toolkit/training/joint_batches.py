@@ -18,14 +18,18 @@ class Group:
         batches: this process's part of each that is trained on, with its number in the group.
         images: images in them, of all processes.
         failures: what could not be read in any process.
+        length: batches that were read, those left out among them.
+        stop: why the run is to end before this update; empty to go on.
     """
 
     batches: list[tuple[int, Batch]]
     images: int
     failures: list[str]
+    length: int
+    stop: str = ""
 
 
-def agreed(group: Sequence[Batch]) -> Group:
+def agreed(group: Sequence[Batch], stop: str) -> Group:
     """Returns what all processes train on.
 
     A batch of which a process has no image is trained on by none: the others would wait for it
@@ -34,12 +38,13 @@ def agreed(group: Sequence[Batch]) -> Group:
 
     Args:
         group: this process's part of every batch of an update.
+        stop: why this process is to end; empty to go on.
     """
     # The one whose pictures take longest to read may be far behind.
     meet()
-    own = ([len(batch[1]) for batch in group], [text for batch in group for text in batch[3]])
-    told = gather_json(own)
-    counts = list(zip(*(sizes for sizes, _ in told), strict=True))
+    own = [len(batch[1]) for batch in group]
+    told = gather_json((own, [text for batch in group for text in batch[3]], stop))
+    counts = list(zip(*(sizes for sizes, *_ in told), strict=True))
     for number, sizes in enumerate(counts):
         if 0 in sizes and any(sizes):
             _LOGGER.warning(
@@ -51,5 +56,7 @@ def agreed(group: Sequence[Batch]) -> Group:
     return Group(
         batches=[(number, group[number]) for number in kept],
         images=sum(sum(counts[number]) for number in kept),
-        failures=[text for _, texts in told for text in texts],
+        failures=[text for _, texts, _ in told for text in texts],
+        length=len(group),
+        stop=next((reason for *_, reason in told if reason), ""),
     )

@@ -1,12 +1,13 @@
 """What processes do together at the end of an epoch, of which the first one keeps checkpoints."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 from paddle import nn
 
 from toolkit.models.heads.class_table import whole_tables
 from toolkit.training.keeper import KeepPlan
-from toolkit.training.learner import EpochRecord, Learner, Listener, StepRecord
+from toolkit.training.learner import EpochRecord, Learner, Listener, Position, StepRecord
 
 
 class EvaluationPartner(Listener):
@@ -33,22 +34,29 @@ class EvaluationPartner(Listener):
                 self._evaluate()
 
 
-class WholeAtEnd(Listener):
-    """Lets a listener see, at the end of an epoch, tables whole that are divided among processes.
+class WholeAtSaves(Listener):
+    """Lets a listener see tables whole, that are divided among processes, whenever it may save.
 
     What it saves is then what one process would save. Every process needs one.
 
     Args:
         model: the network that may have tables.
+        plan: when the keeper saves.
         listener: who sees it so.
     """
 
-    def __init__(self, model: nn.Layer, listener: Listener) -> None:
-        self._model, self._listener = model, listener
+    def __init__(self, model: nn.Layer, plan: KeepPlan, listener: Listener) -> None:
+        self._model, self._plan, self._listener = model, plan, listener
 
     def on_step(self, record: StepRecord) -> None:
-        """Passes it on."""
-        self._listener.on_step(record)
+        """Passes it on; with whole tables where the keeper saves."""
+        with whole_tables(self._model) if self._plan.saves_after(record) else nullcontext():
+            self._listener.on_step(record)
+
+    def on_stop(self, position: Position) -> None:
+        """Passes it on, with whole tables."""
+        with whole_tables(self._model):
+            self._listener.on_stop(position)
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Passes it on, with whole tables."""

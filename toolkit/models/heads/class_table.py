@@ -170,6 +170,12 @@ def whole_tables(network: nn.Layer) -> Iterator[None]:
             table.memory = {name: values[own].clone() for name, values in table.memory.items()}
 
 
+def share_tables(network: nn.Layer) -> None:
+    """Sends this process's rows to another one that holds them whole for a while."""
+    with whole_tables(network):
+        pass
+
+
 def _divided(network: nn.Layer) -> list[ClassTable]:
     return [
         layer
