@@ -57,7 +57,9 @@ class GlobalSection(Section):
         None, description="Folder that holds train.txt, gallery.txt, query.txt and the pictures."
     )
     device: DeviceName = Field(
-        "auto", description="auto, cpu, gpu, or gpu:0,1; a GPU that is not there means the CPU."
+        "auto",
+        description="auto, cpu, gpu, or gpu:0,1 (train and evaluate in a process each); a GPU that "
+        "is not there means the CPU.",
     )
     output: str = Field(
         "output", min_length=1, description="Folder for everything that is written."
@@ -156,7 +158,7 @@ class TrainSection(Section):
         "auto", description="Rows of the class head; auto counts the labels of train.txt."
     )
     epochs_iters: PositiveInt = Field(20, description="Epochs.")
-    batch_size: PositiveInt = Field(32, description="Pictures a step and device.")
+    batch_size: PositiveInt = Field(32, description="Pictures a step and process.")
     learning_rate: PositiveFloat = Field(0.01, description="Highest learning rate.")
     pretrain_weight_path: OptionalPath = Field(
         None, description="Weights to start from: a file or an address; null starts from random."

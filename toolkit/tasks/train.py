@@ -1,10 +1,12 @@
 """Mode train: check the lists, train, and leave a model that predict can use at once."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from paddle import nn
 
 from toolkit.build.prepared import Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
@@ -21,6 +23,7 @@ from toolkit.distributed.group import (
 )
 from toolkit.errors import GateError, StorageError, ToolkitError
 from toolkit.evaluation.before_after import BeforeAfter
+from toolkit.models.heads.class_table import common_state, share_tables, whole_tables
 from toolkit.reports.curves import write_curves
 from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
@@ -33,7 +36,7 @@ from toolkit.training.interruption import InterruptedRunError, stop_on_signals
 from toolkit.training.keeper import BEST, LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
 from toolkit.training.learner import EpochRecord, FitResult, Listener, Loader, Position
 from toolkit.training.newest_checkpoint import newest_checkpoint
-from toolkit.training.partner import EvaluationPartner
+from toolkit.training.partner import EvaluationPartner, WholeAtSaves
 from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
@@ -146,9 +149,10 @@ def run(config: Config) -> TrainReport | HelperReport:
     if resume is not None:
         # What a killed process left aside is put back once, and read by all.
         first_alone(lambda: _discard(find_checkpoint(resume)))
-        state = load_checkpoint(resume, learner)
+        with whole_tables(learner.model):
+            state = load_checkpoint(resume, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, resume)
-    copy_first(learner.model, learner.loss)
+    copy_first([*common_state(learner.model), *learner.loss.state_dict().values()])
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
     first_alone(lambda: _begin(config, prepared))
     if not is_first():
@@ -206,18 +210,20 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     resumed_step = None if state is None else state.position.step
     trackers = open_trackers(config, resumed_step)
     log = RunLog(output / FILE_NAME, resumed_step=resumed_step, trackers=trackers)
+    model, plan = prepared.learner.model, _keep_plan(config)
     keeper = CheckpointKeeper(
         output,
         prepared.learner,
-        _keep_plan(config),
+        plan,
         seed=config.Global.seed,
         evaluate=measure,
         export=lambda folder: _discard(prepared.export(folder)),
         log=log,
     )
     if state is not None:
-        keeper.resume(state)
-    listeners = [log, *prepared.listeners, keeper]
+        with whole_tables(model):
+            keeper.resume(state)
+    listeners = [log, *prepared.listeners, WholeAtSaves(model, plan, keeper)]
     finished = False
     try:
         result, signal = _fit(prepared, loader, listeners, start)
@@ -226,12 +232,12 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         raise
     except ToolkitError as error:
         # The best model so far is of use to someone even if the run came to grief.
-        _export_what_there_is(keeper)
-        _end_together(error)
+        _end_together(error, model, lambda: _export_what_there_is(keeper))
         raise
     finally:
         log.close(finished=finished)
-    kept = keeper.finish() if finished else keeper.so_far()
+    with whole_tables(model):
+        kept = keeper.finish() if finished else keeper.so_far()
     compared = None
     if finished and prepared.compare is not None:
         compared = prepared.compare(_best_weights(output))
@@ -254,13 +260,17 @@ def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperR
     """Trains along in a process that writes nothing."""
     start = Position() if state is None else state.position
     loader, measure = prepared.feed(start)
-    partner = EvaluationPartner(prepared.learner, _keep_plan(config), measure)
-    listeners = [*prepared.listeners, partner]
+    model, plan = prepared.learner.model, _keep_plan(config)
+    partner = EvaluationPartner(prepared.learner, plan, measure)
+    listeners = [*prepared.listeners, WholeAtSaves(model, plan, partner)]
+    if state is not None:
+        share_tables(model)
     try:
         _fit(prepared, loader, listeners, start)
     except ToolkitError as error:
-        _end_together(error)
+        _end_together(error, model, lambda: None)
         raise
+    share_tables(model)
     return HelperReport()
 
 
@@ -288,9 +298,11 @@ def _fit(
     return result, result.reached if asked else None
 
 
-def _end_together(error: ToolkitError) -> None:
-    """Waits with a failure that all processes have at the same step until each is done with it."""
-    if isinstance(error, GateError):
+def _end_together(error: ToolkitError, model: nn.Layer, act: Callable[[], None]) -> None:
+    """Does something about a failure, where no process goes on that would wait for this one."""
+    if isinstance(error, GateError) or process_count() == 1:
+        with whole_tables(model):
+            act()
         meet()
 
 
