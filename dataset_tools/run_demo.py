@@ -7,6 +7,7 @@ Every step is a command that you can type yourself; it is printed before it runs
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 import time
