@@ -149,6 +149,8 @@ class Adding {
     this.start.toggleAttribute("disabled", isRunning || (!isOver && (waiting === 0 || !hasGroup)));
     say(this.start, isOver ? "close" : "add.start");
     this.halt.hidden = !isRunning;
+    // What was told needs the place; more pictures can still be dropped.
+    this.zone.hidden = done + failed > 0;
     this.again.hidden = isRunning || failed === 0;
     this.progress.hidden = this.items.length === 0 || done + failed === 0;
     this.progress.setAttribute("value", String((done + failed) / Math.max(1, this.items.length)));
@@ -192,6 +194,7 @@ class Adding {
       if (signal.aborted) return mark(item.row);
       item.state = "failed";
       item.row.classList.add("failed");
+      this.list.prepend(item.row);
       say(reason, sentenceKey(problemOf(error)));
       mark(item.row, icon("warning"));
     }
