@@ -161,7 +161,12 @@ def test_a_reader_and_a_stranger(open_client: Callable[..., TestClient]) -> None
     writer, reader, other = open_client("w0rd"), open_client("r3ad"), open_client("0ther")
     writer.put("/v1/databases/a")
     assert reader.get("/v1/databases/a").status_code == 200
-    assert reader.get("/v1").json()["access"] == "read"
+    about = reader.get("/v1").json()
+    assert (about["access"], about["max_pixels"], about["max_body_bytes"]) == (
+        "read",
+        1_000_000,
+        20_000_000,
+    )
     image = {"content": drawn(1), "headers": {"Content-Type": "image/png"}}
     for answer in (
         reader.put("/v1/databases/b"),

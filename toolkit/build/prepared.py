@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.config.schema import Config
+from toolkit.evaluation.before_after import BeforeAfter
 from toolkit.inference.export import ExportReport
 from toolkit.models.recognizer import Recognizer
 from toolkit.training.ema import AveragedWeights
@@ -29,6 +30,10 @@ class Prepared:
         about: what it is trained on, for the log: "2589 pictures of 40 classes".
         classes: the labels in the order of their numbers; None without labels.
         listeners: told of every step and epoch before anything is saved.
+        give_up_waiting: ends waiting for pictures that are gone.
+        fitted: nothing is left to train: the network is judged and saved as it is.
+        compare: weights of an adapter -> the model without it and with it; None without one, and
+            where nothing is evaluated.
     """
 
     model: Recognizer
@@ -39,6 +44,9 @@ class Prepared:
     about: str
     classes: list[str] | None = None
     listeners: tuple[Listener, ...] = ()
+    give_up_waiting: Callable[[], None] = lambda: None
+    fitted: bool = False
+    compare: Callable[[Path], BeforeAfter] | None = None
 
 
 def training_plan(config: Config) -> TrainingPlan:

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from toolkit.build.data import num_workers, read_split
+from toolkit.build.data import build_sampler, num_workers, read_split
 from toolkit.build.lists import packed_images
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.data.packing.pixels import PackedPixels
 from toolkit.data.picture_files import PictureFiles
-from toolkit.data.samplers import Sampler
+from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.data.views import PixelSource, ViewDataset, ViewKind
 from toolkit.errors import ConfigError
-from toolkit.registry import SAMPLERS, TRANSFORMS
+from toolkit.registry import TRANSFORMS
 from toolkit.training.loader import BatchLoader
 
 
@@ -31,6 +31,11 @@ class UnlabelledData:
     dataset: ViewDataset
     num_images: int
 
+    def give_up_waiting(self) -> None:
+        """Ends waiting for pictures that are gone."""
+        if isinstance(self.dataset.source, PictureFiles):
+            self.dataset.source.give_up_waiting()
+
 
 def build_unlabelled_data(config: Config) -> UnlabelledData:
     """Builds the loader of what SelfSup trains on.
@@ -44,13 +49,7 @@ def build_unlabelled_data(config: Config) -> UnlabelledData:
     leading, drawn = _first_steps(config)
     source = _source(config, leading)
     dataset = ViewDataset(source, _kinds(config.SelfSup, drawn), seed=config.Global.seed)
-    sampler: Sampler = SAMPLERS.build(
-        config.Data.sampler.name,
-        labels=[-1] * len(dataset),
-        batch_size=config.Train.batch_size,
-        seed=config.Global.seed,
-        **config.Data.sampler.options,
-    )
+    sampler = build_sampler(config, [-1] * len(dataset))
     loader = BatchLoader(dataset, sampler, num_workers(config))
     return UnlabelledData(loader, dataset, len(dataset))
 
@@ -87,4 +86,7 @@ def _source(config: Config, leading: Pipeline) -> PixelSource:
     if packed:
         return PackedPixels(packed, leading)
     manifest = read_split(config, "train")
-    return PictureFiles([manifest.resolve(sample) for sample in manifest.samples], leading)
+    paths = [manifest.resolve(sample) for sample in manifest.samples]
+    files = PictureFiles(paths, leading)
+    files.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
+    return files

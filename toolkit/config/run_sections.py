@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.parts import OptionsField
 from toolkit.config.section import OptionalPath, Section
+from toolkit.config.trackers import Trackers
 from toolkit.config.types import (
     Fraction,
     NonNegativeFloat,
@@ -164,11 +165,16 @@ class TrainSection(Section):
         None, description="Warm-up in EPOCHS, as in PaddleX; Optimizer.lr.warmup_iters is in steps."
     )
     resume_path: OptionalPath = Field(
-        None, description="Checkpoint (.pdparams of a training output) to go on from."
+        None,
+        description="Checkpoint (.pdparams of a training output) to go on from; auto takes the "
+        "newest whole one of Global.output, and begins anew where there is none.",
     )
     log_interval: PositiveInt = Field(10, description="Steps between two log lines.")
     eval_interval: PositiveInt = Field(1, description="Epochs between two evaluations.")
     save_interval: PositiveInt = Field(1, description="Epochs between two epoch_N checkpoints.")
+    save_steps: PositiveInt | None = Field(
+        None, description="Steps between two saves of latest within an epoch; null saves at ends."
+    )
     keep_last: PositiveInt | None = Field(
         3, description="How many epoch_N checkpoints to keep; null keeps all."
     )
@@ -187,11 +193,24 @@ class TrainSection(Section):
         "no gallery and query.",
     )
     skip_check: bool = Field(False, description="Train on lists that were not checked.")
-    visualdl: bool = Field(True, description="Write VisualDL scalars when it is installed.")
+    visualdl: bool = Field(
+        True, description="Write VisualDL scalars when it is installed, as PaddleX does."
+    )
+    trackers: Trackers = Field(
+        [], description="Where the numbers go beside metrics.jsonl: docs/comparing.md."
+    )
     kernels: Literal["auto", "paddle"] = Field(
         "auto",
         description="auto trains, and evaluates checkpoints, with our CPU kernels where they win; "
         "paddle never does.",
+    )
+    num_processes: PositiveInt = Field(
+        1,
+        description="Processes on the CPU of this machine; on GPUs there is one for each of "
+        "Global.device.",
+    )
+    sync_batch_norm: bool = Field(
+        False, description="Batch norm over the batch of all processes instead of each its own."
     )
     freeze_backbone: bool = Field(
         False, description="Compute backbone features once, and train neck and head on them."
@@ -202,6 +221,22 @@ class TrainSection(Section):
     unfreeze_lr_factor: PositiveFloat = Field(
         0.1, description="Factor of the learning rate from Train.unfreeze_at on."
     )
+
+    adapter: Literal["linear", "whitening", "pca"] | None = Field(
+        None,
+        description="Leave the network as it is and fit a linear map behind it, with the options "
+        "of Adapter; null fits none.",
+    )
+
+    @field_validator("adapter")
+    @classmethod
+    def _never_thawed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("unfreeze_at") is not None:
+            raise ValueError(
+                f"adapter is {value} and unfreeze_at is {info.data['unfreeze_at']}; behind an "
+                "adapter the network stays as it is: leave unfreeze_at out."
+            )
+        return value
 
     @field_validator("unfreeze_at")
     @classmethod

@@ -1,6 +1,7 @@
 """Mode train: check the lists, train, and leave a model that predict can use at once."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,37 @@ from typing import Any
 from toolkit.build.prepared import Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
+from toolkit.build.tracking import open_trackers, require_trackers
 from toolkit.config.schema import Config
-from toolkit.errors import ToolkitError
+from toolkit.distributed.gradients import copy_first
+from toolkit.distributed.group import (
+    first_alone,
+    is_first,
+    meet,
+    process_count,
+    told_by_first,
+)
+from toolkit.errors import GateError, StorageError, ToolkitError
+from toolkit.evaluation.before_after import BeforeAfter
 from toolkit.reports.curves import write_curves
+from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
-from toolkit.training.checkpoint import RunState, load_checkpoint
+from toolkit.tasks.report import HelperReport
+from toolkit.training.checkpoint import RunState, find_checkpoint, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
 from toolkit.training.fit import fit
-from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
-from toolkit.training.learner import FitResult, Loader, Position
-from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
+from toolkit.training.interruption import InterruptedRunError, stop_on_signals
+from toolkit.training.keeper import BEST, LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
+from toolkit.training.learner import EpochRecord, FitResult, Listener, Loader, Position
+from toolkit.training.newest_checkpoint import newest_checkpoint
+from toolkit.training.partner import EvaluationPartner
+from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
+_FITTED = "fitted"
 _LISTED = 5  # last_1 to last_5, as in PaddleX
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -36,10 +54,12 @@ class TrainReport:
     checked: bool
     curves: list[str]
     visualdl_log: str
+    interrupted_by: str | None = None
+    adapter: BeforeAfter | None = None
 
     @property
     def passed(self) -> bool:
-        """A run that ended has passed."""
+        """A run that ended, or was asked to, has passed."""
         return True
 
     def to_json(self) -> dict[str, Any]:
@@ -49,6 +69,8 @@ class TrainReport:
             models[f"last_{number}"] = _entry(self.output, saved)
         models["best"] = _entry(self.output, self.kept.best) if self.kept.best else {}
         return {
+            "done_flag": self.interrupted_by is None,
+            "interrupted_by": self.interrupted_by,
             "model_name": self.model_name,
             "label_dict": "label_order.json" if self.num_classes else None,
             "train_log": "train.log",
@@ -59,7 +81,7 @@ class TrainReport:
             "best_metrics": self.kept.best_metrics,
             "num_classes": self.num_classes,
             "dataset_checked": self.checked,
-            "stopped_by": self.fit.reached,
+            "stopped_by": "interrupted" if self.interrupted_by else self.fit.reached,
             "steps": self.fit.position.step,
             "images": self.fit.images,
             "seconds": round(self.fit.seconds, 1),
@@ -68,17 +90,17 @@ class TrainReport:
             "skipped_count": self.fit.failure_count,
             "metrics_log": FILE_NAME,
             "curves": self.curves,
+            **({} if self.adapter is None else {"adapter": self.adapter.to_json()}),
         }
 
     def summary(self) -> str:
         """Returns how long it took, how good it became, and where everything is."""
-        rate = self.fit.images / max(self.fit.seconds, 1e-9)
-        lines = [
-            f"Trained {self.model_name} for {self.fit.position.step} steps in "
-            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
-            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
-            f"the end was reached by {self.fit.reached}."
-        ]
+        if self.interrupted_by is not None:
+            return (
+                f"Interrupted by {self.interrupted_by} after step {self.fit.position.step}; "
+                f"{self.output / LATEST} is saved. Go on with Train.resume_path=auto."
+            )
+        lines = [self._how_long()]
         if self.fit.failure_count:
             lines.append(
                 f"{len(self.fit.failures)} pictures could not be read and were skipped "
@@ -89,29 +111,77 @@ class TrainReport:
             lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
         elif self.kept.best is not None:
             lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
+        lines += [] if self.adapter is None else self.adapter.summary_lines()
         named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
 
+    def _how_long(self) -> str:
+        if self.fit.reached == _FITTED:
+            return f"Fitted an adapter behind {self.model_name}; nothing was trained."
+        rate = self.fit.images / max(self.fit.seconds, 1e-9)
+        return (
+            f"Trained {self.model_name} for {self.fit.position.step} steps in "
+            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
+            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
+            f"the end was reached by {self.fit.reached}."
+        )
 
-def run(config: Config) -> TrainReport:
+
+def run(config: Config) -> TrainReport | HelperReport:
     """Trains as a configuration says: with labels, or without them where it has SelfSup.
+
+    In a group of processes all train, and the first one alone writes.
 
     Raises:
         CheckFailedError: the dataset does not pass its check.
         DivergedError: the loss is no longer a number.
         ToolkitError: anything of the input that cannot be used.
+        InterruptedRunError: Ctrl-C; what was trained is saved.
     """
+    config = _with_checkpoint(config)
+    require_trackers(config)
     prepared = _prepared(config)
+    learner = prepared.learner
     resume, state = config.Train.resume_path, None
     if resume is not None:
-        state = load_checkpoint(resume, prepared.learner)
+        # What a killed process left aside is put back once, and read by all.
+        first_alone(lambda: _discard(find_checkpoint(resume)))
+        state = load_checkpoint(resume, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, resume)
+    copy_first(learner.model, learner.loss)
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
-    output = Path(config.Global.output)
+    first_alone(lambda: _begin(config, prepared))
+    if not is_first():
+        return _help(config, prepared, state)
+    report = _train(config, prepared, state)
+    if report.interrupted_by == "SIGINT":
+        raise InterruptedRunError(report.summary(), report.to_json())
+    return report
+
+
+def _begin(config: Config, prepared: Prepared) -> None:
+    """Makes the output folder ready."""
+    output, resume = Path(config.Global.output), config.Train.resume_path
     clear_for_run(output, resumed_from=None if resume is None else Path(resume))
     if prepared.classes is not None:
         write_json(output / "label_order.json", prepared.classes)
-    return _train(config, prepared, state)
+
+
+def _with_checkpoint(config: Config) -> Config:
+    """Puts the checkpoint that Train.resume_path=auto means in its place."""
+    if config.Train.resume_path != AUTO:
+        return config
+    path = told_by_first(lambda: _newest(Path(config.Global.output)))
+    return config.model_copy(
+        update={"Train": config.Train.model_copy(update={"resume_path": path})}
+    )
+
+
+def _newest(output: Path) -> str | None:
+    found = newest_checkpoint(output)
+    if found is None:
+        _LOG.info("%s holds no whole checkpoint: the run begins anew.", output)
+    return None if found is None else str(found)
 
 
 def _prepared(config: Config) -> Prepared:
@@ -121,32 +191,25 @@ def _prepared(config: Config) -> Prepared:
     """
     if config.SelfSup is not None:
         weights = pretrained_weights(config)
-        require_checked_data(config)
+        first_alone(lambda: require_checked_data(config))
         return prepare_selfsup(config, weights)
     start = supervised_start(config)
-    require_checked_data(config)
+    first_alone(lambda: require_checked_data(config))
     return prepare_supervised(config, start)
 
 
 def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainReport:
-    output, train, plan = Path(config.Global.output), config.Train, prepared.plan
+    output, train = Path(config.Global.output), config.Train
     start = Position() if state is None else state.position
     loader, measure = prepared.feed(start)
     _LOG.info(_headline(config, prepared, loader))
-    log = RunLog(
-        output / FILE_NAME,
-        resumed_step=None if state is None else state.position.step,
-        visualdl=output if train.visualdl else None,
-    )
+    resumed_step = None if state is None else state.position.step
+    trackers = open_trackers(config, resumed_step)
+    log = RunLog(output / FILE_NAME, resumed_step=resumed_step, trackers=trackers)
     keeper = CheckpointKeeper(
         output,
         prepared.learner,
-        KeepPlan(
-            train.eval_interval,
-            train.save_interval,
-            train.keep_last,
-            export_numbered=config.SelfSup is not None,
-        ),
+        _keep_plan(config),
         seed=config.Global.seed,
         evaluate=measure,
         export=lambda folder: _discard(prepared.export(folder)),
@@ -155,15 +218,23 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     if state is not None:
         keeper.resume(state)
     listeners = [log, *prepared.listeners, keeper]
+    finished = False
     try:
-        result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
-    except ToolkitError:
+        result, signal = _fit(prepared, loader, listeners, start)
+        finished = signal is None
+    except StorageError:  # no room for an export either
+        raise
+    except ToolkitError as error:
         # The best model so far is of use to someone even if the run came to grief.
         _export_what_there_is(keeper)
+        _end_together(error)
         raise
     finally:
-        log.close()
-    kept = keeper.finish()
+        log.close(finished=finished)
+    kept = keeper.finish() if finished else keeper.so_far()
+    compared = None
+    if finished and prepared.compare is not None:
+        compared = prepared.compare(_best_weights(output))
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
         config.Global.model,
@@ -173,7 +244,64 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         num_classes=len(prepared.classes or []),
         checked=not train.skip_check,
         curves=[str(file.relative_to(output)) for file in curves],
+        adapter=compared,
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
+        interrupted_by=signal,
+    )
+
+
+def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperReport:
+    """Trains along in a process that writes nothing."""
+    start = Position() if state is None else state.position
+    loader, measure = prepared.feed(start)
+    partner = EvaluationPartner(prepared.learner, _keep_plan(config), measure)
+    listeners = [*prepared.listeners, partner]
+    try:
+        _fit(prepared, loader, listeners, start)
+    except ToolkitError as error:
+        _end_together(error)
+        raise
+    return HelperReport()
+
+
+def _fit(
+    prepared: Prepared, loader: Loader, listeners: Sequence[Listener], start: Position
+) -> tuple[FitResult, str | None]:
+    """Trains until the end, or until a signal to any process of the group asks all to end.
+
+    Returns:
+        How it ended, and the name of the signal; None where there was none.
+    """
+    if prepared.fitted:
+        listeners[-1].on_epoch_end(_end_of_fitted())  # that which judges and saves
+        return FitResult(start, reached=_FITTED), None
+    with stop_on_signals(prepared.give_up_waiting) as request:
+        result = fit(
+            prepared.learner,
+            loader,
+            prepared.plan,
+            listeners=listeners,
+            start=start,
+            stop=lambda: request.signal or "",
+        )
+    asked = result.reached not in ("epochs", "max_steps")
+    return result, result.reached if asked else None
+
+
+def _end_together(error: ToolkitError) -> None:
+    """Waits with a failure that all processes have at the same step until each is done with it."""
+    if isinstance(error, GateError):
+        meet()
+
+
+def _keep_plan(config: Config) -> KeepPlan:
+    train = config.Train
+    return KeepPlan(
+        train.eval_interval,
+        train.save_interval,
+        train.save_steps,
+        train.keep_last,
+        export_numbered=config.SelfSup is not None,
     )
 
 
@@ -187,11 +315,26 @@ def _export_what_there_is(keeper: CheckpointKeeper) -> None:
 
 def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
     """Says what is about to happen; train.log may hold several runs, and this begins each."""
+    if prepared.fitted:
+        return f"Fitted the adapter of {config.Global.model}: {prepared.about}."
+    size = str(config.Train.batch_size)
+    if process_count() > 1:
+        size = f"{process_count()} x {size}, one share a process,"
     return (
         f"Training {config.Global.model}: {prepared.about}, {len(loader)} batches of "
-        f"{config.Train.batch_size} an epoch, {prepared.plan.epochs} epochs, seed "
-        f"{prepared.plan.seed}."
+        f"{size} an epoch, {prepared.plan.epochs} epochs, seed {prepared.plan.seed}."
     )
+
+
+def _end_of_fitted() -> EpochRecord:
+    """What is saved and judged where nothing is trained; it is no epoch that could be gone on."""
+    return EpochRecord(0, Position(), complete=False, last=True, mean_loss=0.0, images=0)
+
+
+def _best_weights(output: Path) -> Path:
+    stem = output / BEST / BEST
+    averaged = stem.with_suffix(".pdema")
+    return averaged if averaged.is_file() else stem.with_suffix(".pdparams")
 
 
 def _discard(_: object) -> None:

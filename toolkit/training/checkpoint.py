@@ -10,19 +10,24 @@
 The folder is written under another name and then takes the place of the old one.
 """
 
-from collections.abc import Callable, Mapping
+import errno
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit.cards.weights import read_state, read_weights, write_state
-from toolkit.errors import WeightsError
+from toolkit.errors import StorageError, WeightsError
 from toolkit.fingerprint import sha256_file
 from toolkit.storage import atomic_directory, recover_directory, write_json
 from toolkit.training.learner import Learner, Position, state_arrays
+from toolkit.training.precision import LossScaler
 from toolkit.training.weight_loading import apply_weights
 
 FORMAT_VERSION = 1
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,11 @@ def save_checkpoint(
         state: how far it has come.
         finish: called with the folder while it is still under its temporary name, to add files
             that belong to these weights (an exported model).
+
+    Raises:
+        StorageError: the disk is full; what the folder held is as it was.
     """
-    with atomic_directory(folder) as temporary:
+    with _room_for(folder, state), atomic_directory(folder) as temporary:
         weights = {".pdparams": state_arrays(learner.model)}
         if learner.average is not None:
             weights[".pdema"] = learner.average.weights()
@@ -98,6 +106,22 @@ def save_checkpoint(
         write_json(temporary / f"{prefix}.info.json", info)
         if finish is not None:
             finish(temporary)
+
+
+@contextmanager
+def _room_for(folder: Path, state: RunState) -> Iterator[None]:
+    """Says what became of a checkpoint that there was no room for."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            raise
+        free = shutil.disk_usage(folder.parent).free / 2**20
+        raise StorageError(
+            f"The checkpoint {folder} of step {state.position.step} was not written: "
+            f"{error.strerror} ({free:.0f} MiB are free). The checkpoints before it are whole. "
+            "Make room, or keep fewer with Train.keep_last, and go on with Train.resume_path=auto."
+        ) from error
 
 
 def find_checkpoint(path: Path | str) -> Path:
@@ -142,6 +166,7 @@ def load_checkpoint(path: Path | str, learner: Learner) -> RunState:
     _load_loss(learner, states["loss"])
     learner.optimizer.load_state(read_state(file.with_suffix(".pdopt")))
     _load_average(learner, file, states)
+    _load_loss_scale(learner, states.get("loss_scale"))
     best = states["best"]
     return RunState(
         position=Position(**states["position"]),
@@ -152,8 +177,18 @@ def load_checkpoint(path: Path | str, learner: Learner) -> RunState:
     )
 
 
+def verified_position(path: Path | str) -> Position:
+    """Returns where a checkpoint stands, after comparing its files with their digests.
+
+    Raises:
+        WeightsError: it is not whole.
+    """
+    states = _verified_states(find_checkpoint(path))
+    return Position(**states["position"])
+
+
 def _states(learner: Learner, state: RunState, digests: Mapping[str, str]) -> dict[str, Any]:
-    average = learner.average
+    average, scaler = learner.average, learner.precision.scaler
     return {
         "format_version": FORMAT_VERSION,
         "metric": state.metric,
@@ -162,6 +197,7 @@ def _states(learner: Learner, state: RunState, digests: Mapping[str, str]) -> di
         "best": None if state.best is None else asdict(state.best),
         "generators": {"seed": state.seed},
         "average": None if average is None else {"num_updates": average.num_updates},
+        "loss_scale": None if scaler is None else asdict(scaler),
         "loss": state_arrays(learner.loss),
         "sha256": dict(digests),
     }
@@ -205,3 +241,9 @@ def _load_average(learner: Learner, file: Path, states: Mapping[str, Any]) -> No
     if learner.average is not None:
         average = read_weights(file.with_suffix(".pdema"))
         learner.average.load(average, states["average"]["num_updates"])
+
+
+def _load_loss_scale(learner: Learner, scale: Mapping[str, Any] | None) -> None:
+    """A run that goes on in another precision begins with a scale of its own, or needs none."""
+    if learner.precision.scaler is not None and scale is not None:
+        learner.precision.scaler = LossScaler(**scale)

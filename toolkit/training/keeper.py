@@ -8,7 +8,7 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from toolkit.cards.weights import read_weights
 from toolkit.storage import atomic_directory, read_json, recover_directory
 from toolkit.training.checkpoint import Best, RunState, save_checkpoint
 from toolkit.training.ema import borrowed_weights
-from toolkit.training.learner import EpochRecord, Learner, Listener, Position
+from toolkit.training.learner import EpochRecord, Learner, Listener, Position, StepRecord
 from toolkit.training.run_log import RunLog
 
 _LOGGER = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class KeepPlan:
     Attributes:
         eval_interval: epochs between two evaluations; the last epoch is always evaluated.
         save_interval: epochs between two epoch_N checkpoints.
+        save_steps: updates between two saves of latest within an epoch; None saves it at ends.
         keep_last: how many epoch_N checkpoints stay; None keeps all.
         metric: the metric that decides which model is best.
         export_each_save: export with every checkpoint, as PaddleX; otherwise `finish` exports
@@ -40,10 +41,15 @@ class KeepPlan:
 
     eval_interval: int = 1
     save_interval: int = 1
+    save_steps: int | None = None
     keep_last: int | None = None
     metric: str = "recall1"
     export_each_save: bool = False
     export_numbered: bool = False
+
+    def evaluates(self, record: EpochRecord) -> bool:
+        """Tells whether it is time to evaluate."""
+        return record.epoch % self.eval_interval == 0 or record.last
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,10 @@ class CheckpointKeeper(Listener):
             recover_directory(output / name)
 
     def resume(self, state: RunState) -> None:
-        """Takes over the best score of the run that goes on, if its best model is in `output`."""
+        """Takes over the best score of the run that goes on, if its best model is in `output`.
+
+        Where it goes on from is written as latest: a run that is killed at once begins there again.
+        """
         if state.seed != self._seed:
             _LOGGER.warning(
                 "The run began with seed %d and goes on with seed %d: it is not the run that an "
@@ -115,14 +124,28 @@ class CheckpointKeeper(Listener):
         if state.best is not None and self._recover_best(state.best):
             self._best = state.best
         self._last = (state.position, state.epoch)
+        self._save(LATEST, replace(state, best=self._best))
+
+    def on_step(self, record: StepRecord) -> None:
+        """Saves within an epoch when it is time."""
+        every = self._plan.save_steps
+        if every is not None and record.position.step % every == 0:
+            self.on_stop(record.position)
+
+    def on_stop(self, position: Position) -> None:
+        """Saves latest where the run stands, if it is not there yet."""
+        if self._last is not None and self._last[0] == position:
+            return
+        epoch = position.epoch if position.batch else position.epoch - 1
+        self._last = (position, epoch)
+        self._save(LATEST, RunState(position, epoch, self._seed, None, self._best))
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Evaluates when it is time, and saves."""
         epoch, metric = record.epoch, None
         self._last = (record.position, epoch)
-        due = epoch % self._plan.eval_interval == 0 or record.last
         is_best = False
-        if self._evaluate is not None and due:
+        if self._evaluate is not None and self._plan.evaluates(record):
             metrics = self._measure(record)
             metric = _number(metrics.get(self._plan.metric))
             is_best = metric is not None and (self._best is None or metric >= self._best.score)
@@ -139,20 +162,25 @@ class CheckpointKeeper(Listener):
 
     def finish(self) -> KeepResult:
         """Makes sure that there is a best model, and exports what is not exported yet."""
-        best, metrics, last_epoch = None, dict[str, float](), 0
+        last_epoch = 0
         if self._last is not None:
             position, last_epoch = self._last
-            best = Saved(BEST, last_epoch, None)
             if self._best is None:
                 _LOGGER.info("No evaluation chose a best model: best_model is the last epoch.")
                 self._save(BEST, RunState(position, last_epoch, self._seed))
-        if self._best is not None:
-            best, metrics = Saved(BEST, self._best.epoch, self._best.score), self._best.metrics
         self.export()
+        left = self.so_far()
+        if self._best is None and self._last is not None:
+            return replace(left, best=Saved(BEST, last_epoch, None))
+        return left
+
+    def so_far(self) -> KeepResult:
+        """Returns what is there now, without adding to it."""
+        best, last_epoch = self._best, self._last[1] if self._last is not None else 0
         return KeepResult(
-            best=best,
-            best_by="last_epoch" if self._best is None else "metric",
-            best_metrics=dict(metrics),
+            best=None if best is None else Saved(BEST, best.epoch, best.score),
+            best_by="last_epoch" if best is None else "metric",
+            best_metrics={} if best is None else dict(best.metrics),
             saved=[self._saved(number) for number in reversed(self._epochs(last_epoch))],
         )
 
