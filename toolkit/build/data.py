@@ -4,9 +4,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.audit.dataset import load_lists
 from toolkit.build.fetching import fetch_options
 from toolkit.build.lists import list_files
+from toolkit.build.recipe.check import require_sound_recipe
+from toolkit.build.recipe.finding import Recipe, RecipeFinding
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.data.dataset import ImageDataset
@@ -37,6 +41,7 @@ class TrainingData:
         classes: the labels as written in the list; the class index is the place in this list.
         num_outputs: rows of the class head.
         num_images: rows of the list.
+        findings: what of the recipe is unlikely to go with it.
     """
 
     loader: BatchLoader
@@ -46,6 +51,7 @@ class TrainingData:
     classes: list[str]
     num_outputs: int
     num_images: int
+    findings: list[RecipeFinding]
 
 
 def read_split(config: Config, split: str) -> Manifest:
@@ -66,7 +72,7 @@ def build_training_data(config: Config) -> TrainingData:
     """Builds the loader of train.txt.
 
     Raises:
-        ConfigError: Train.num_classes or Train.batch_size does not go with the data.
+        ConfigError: something of the recipe cannot work with the data.
     """
     manifest = read_split(config, "train")
     classes = label_order(manifest.labels)
@@ -89,6 +95,9 @@ def build_training_data(config: Config) -> TrainingData:
         rotate_classes=config.Data.rotate_classes,
     )
     dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
+    findings = require_sound_recipe(
+        Recipe(config, np.bincount(dataset.labels), len(dataset), num_classes * turns)
+    )
     sampler: Sampler = SAMPLERS.build(
         config.Data.sampler.name,
         labels=dataset.labels,
@@ -104,6 +113,7 @@ def build_training_data(config: Config) -> TrainingData:
         classes,
         num_outputs=num_classes * turns,
         num_images=len(manifest.samples),
+        findings=findings,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.build.recipe.finding import RecipeFinding
 from toolkit.config.schema import Config
 from toolkit.inference.export import ExportReport
 from toolkit.models.recognizer import Recognizer
@@ -30,6 +31,7 @@ class Prepared:
         classes: the labels in the order of their numbers; None without labels.
         listeners: told of every step and epoch before anything is saved.
         give_up_waiting: ends waiting for pictures that are gone.
+        findings: what of the recipe is unlikely to go with the data.
     """
 
     model: Recognizer
@@ -41,6 +43,7 @@ class Prepared:
     classes: list[str] | None = None
     listeners: tuple[Listener, ...] = ()
     give_up_waiting: Callable[[], None] = lambda: None
+    findings: tuple[RecipeFinding, ...] = ()
 
 
 def training_plan(config: Config) -> TrainingPlan:

@@ -110,6 +110,7 @@ def prepare_selfsup(config: Config, weights: Path | None) -> Prepared:
         f"{data.num_images} pictures without labels, {section.method.name}",
         listeners=(watch,),
         give_up_waiting=data.give_up_waiting,
+        findings=tuple(data.findings),
     )
 
 

@@ -89,6 +89,7 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
         about,
         data.classes,
         give_up_waiting=data.dataset.give_up_waiting,
+        findings=tuple(data.findings),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.build.prepared import Prepared
+from toolkit.build.recipe.finding import RecipeFinding
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
 from toolkit.config.schema import Config
@@ -40,6 +41,7 @@ class TrainReport:
     curves: list[str]
     visualdl_log: str
     interrupted_by: str | None = None
+    findings: tuple[RecipeFinding, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -69,6 +71,7 @@ class TrainReport:
             "steps": self.fit.position.step,
             "images": self.fit.images,
             "seconds": round(self.fit.seconds, 1),
+            "recipe_findings": [finding.row() for finding in self.findings],
             "waiting_for_data": round(self.fit.waiting_share, 4),
             "skipped_images": self.fit.failures,
             "skipped_count": self.fit.failure_count,
@@ -216,6 +219,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         curves=[str(file.relative_to(output)) for file in curves],
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
         interrupted_by=request.signal if interrupted else None,
+        findings=prepared.findings,
     )
 
 
