@@ -207,3 +207,13 @@ def test_the_log_says_what_is_trained(configure):
     text = (Path(config.Global.output) / "train.log").read_text(encoding="utf-8")
     assert "Training SmallResNet_rec: 32 pictures of 4 classes, 4 batches of 8 an epoch" in text
     assert "lr 0.05 loss" in text
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_mixed_precision_on_a_cpu_runs_and_says_what_it_is_worth(configure, caplog, dtype):
+    config = configure(TRAIN, f"Train.amp={{level: O1, dtype: {dtype}}}", "Train.max_steps=2")
+    assert run(config).to_json()["steps"] == 2
+    log = (Path(config.Global.output) / "train.log").read_text(encoding="utf-8")
+    assert f"Train.amp is O1 {dtype} and the device is a CPU" in log
+    weights = read_weights(Path(config.Global.output) / "latest")
+    assert {array.dtype for array in weights.values()} == {np.dtype("float32")}

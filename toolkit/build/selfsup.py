@@ -16,6 +16,7 @@ from toolkit.build.prepared import (
     Measure,
     Prepared,
     averaged_weights,
+    build_precision,
     epochs_left,
     training_plan,
 )
@@ -28,7 +29,7 @@ from toolkit.data.picture_files import PictureFiles
 from toolkit.errors import ConfigError, ToolkitError, WeightsError
 from toolkit.inference.view_geometry import view_geometry
 from toolkit.registry import METHODS
-from toolkit.runtime import seed_framework, use_device
+from toolkit.runtime import resolve_device, seed_framework, use_device
 from toolkit.selfsup.method import Method, ViewRecognizer
 from toolkit.training.collapse import CollapseWatch
 from toolkit.training.fit import TrainingPlan
@@ -129,6 +130,7 @@ def _learner(
         build_optimizer(config.Optimizer, config.Train.learning_rate, model, method),
         build_schedule(config.Optimizer, config.Train, steps_per_epoch),
         averaged_weights(config, model),
+        build_precision(config, resolve_device(config.Global.device)),
         before_epoch=method.before_epoch,
         before_step=partial(method.before_step, model),
     )

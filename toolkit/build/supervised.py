@@ -13,12 +13,18 @@ from toolkit.build.kernels import install_kernels
 from toolkit.build.loss import build_loss
 from toolkit.build.model import build_recognizer, load_pretrained, local_weights
 from toolkit.build.optimizer import build_optimizer, build_schedule
-from toolkit.build.prepared import Measure, Prepared, averaged_weights, training_plan
+from toolkit.build.prepared import (
+    Measure,
+    Prepared,
+    averaged_weights,
+    build_precision,
+    training_plan,
+)
 from toolkit.build.teacher import teacher_weights, with_teacher
 from toolkit.config.schema import Config
 from toolkit.evaluation.trial import Embed, RetrievalTrial
 from toolkit.models.recognizer import Recognizer
-from toolkit.runtime import seed_framework, use_device
+from toolkit.runtime import resolve_device, seed_framework, use_device
 from toolkit.training.frozen import Phases
 from toolkit.training.learner import Learner, Loader, Position
 
@@ -71,6 +77,7 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
         build_optimizer(config.Optimizer, config.Train.learning_rate, model, loss),
         build_schedule(config.Optimizer, config.Train, plan.steps_per_epoch(data.loader)),
         averaged_weights(config, model),
+        build_precision(config, resolve_device(config.Global.device)),
     )
     if start.phases is not None:
         phase_in(start.phases, learner, plan.steps_per_epoch(data.loader))

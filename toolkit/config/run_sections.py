@@ -148,6 +148,22 @@ class CheckDatasetSection(Section):
     )
 
 
+class AmpSection(Section):
+    """Mixed precision; null trains in float32."""
+
+    level: Literal["O1", "O2"] = Field(
+        "O1",
+        description="O1: convolutions and matrix products in 16 bits; O2: all but normalisations, "
+        "class head and losses. Weights are kept in float32 at both.",
+    )
+    dtype: Literal["bfloat16", "float16"] = Field(
+        "bfloat16", description="The 16 bits; float16 scales the loss."
+    )
+    scale_loss: PositiveFloat = Field(
+        32768.0, description="Scale of the loss that a run in float16 begins with."
+    )
+
+
 class TrainSection(Section):
     """The one place for epochs, batch size and learning rate."""
 
@@ -182,6 +198,9 @@ class TrainSection(Section):
     )
     accumulate_steps: PositiveInt = Field(
         1, description="Batches whose gradients are summed before the optimizer steps."
+    )
+    amp: AmpSection | None = Field(
+        None, description="Mixed precision; on a CPU Paddle computes in float32 all the same."
     )
     ema_decay: Fraction | None = Field(
         None, description="Decay of the averaged weights; null keeps none."
