@@ -75,6 +75,8 @@ CASES = [
     ),
     (["Train.eval_interval=11"], EIGHTS, [], ["never_evaluated_on_the_way"]),
     (["Train.eval_interval=11", "Train.eval_during_train=false"], EIGHTS, [], []),
+    (["Train.early_stopping={patience: 10}"], EIGHTS, [], ["never_stops_early"]),
+    (["Train.early_stopping={patience: 4, metric: mAP}"], EIGHTS, [], []),
     (["Train.save_interval=11"], EIGHTS, [], ["no_numbered_checkpoint"]),
     (["Train.freeze_backbone=true", "Train.unfreeze_at=11"], EIGHTS, [], ["never_unfrozen"]),
 ]

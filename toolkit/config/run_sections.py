@@ -164,6 +164,18 @@ class AmpSection(Section):
     )
 
 
+class EarlyStoppingSection(Section):
+    """The end of a run that no longer gets better; null trains to the last epoch."""
+
+    metric: str = Field("recall1", description="What an evaluation is judged by; higher is better.")
+    patience: PositiveInt = Field(
+        5, description="Evaluations in a row without a better one that end the run."
+    )
+    min_delta: NonNegativeFloat = Field(
+        0.0, description="By how much an evaluation must be above the best to be better."
+    )
+
+
 class TrainSection(Section):
     """The one place for epochs, batch size and learning rate."""
 
@@ -210,6 +222,15 @@ class TrainSection(Section):
         description="Evaluate every eval_interval; false makes the last epoch the best, and needs "
         "no gallery and query.",
     )
+    early_stopping: EarlyStoppingSection | None = Field(
+        None, validate_default=True, description="Ends a run that no longer gets better."
+    )
+    find_learning_rate: bool = Field(
+        False, description="Train nothing: suggest a learning rate by a short range test."
+    )
+    suggest_batch_size: bool = Field(
+        False, description="Train nothing: suggest a batch size by measuring two steps."
+    )
     skip_check: bool = Field(False, description="Train on lists that were not checked.")
     visualdl: bool = Field(True, description="Write VisualDL scalars when it is installed.")
     kernels: Literal["auto", "paddle"] = Field(
@@ -226,6 +247,18 @@ class TrainSection(Section):
     unfreeze_lr_factor: PositiveFloat = Field(
         0.1, description="Factor of the learning rate from Train.unfreeze_at on."
     )
+
+    @field_validator("early_stopping")
+    @classmethod
+    def _evaluated(
+        cls, value: EarlyStoppingSection | None, info: ValidationInfo
+    ) -> EarlyStoppingSection | None:
+        if value is not None and info.data.get("eval_during_train") is False:
+            raise ValueError(
+                "it needs the evaluations that eval_during_train: false leaves out; set one of "
+                "them otherwise."
+            )
+        return value
 
     @field_validator("unfreeze_at")
     @classmethod

@@ -14,10 +14,12 @@ from toolkit.errors import StorageError, ToolkitError
 from toolkit.reports.curves import write_curves
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
+from toolkit.tasks.train_trial import TrialReport, run_trial
 from toolkit.training.checkpoint import RunState, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
+from toolkit.training.early_stopping import EarlyStopping
 from toolkit.training.fit import fit
-from toolkit.training.interruption import InterruptedRunError, stop_on_signals
+from toolkit.training.interruption import InterruptedRunError, StopRequest, stop_on_signals
 from toolkit.training.keeper import LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
 from toolkit.training.learner import FitResult, Loader, Position
 from toolkit.training.newest_checkpoint import newest_checkpoint
@@ -107,8 +109,10 @@ class TrainReport:
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
 
 
-def run(config: Config) -> TrainReport:
+def run(config: Config) -> TrainReport | TrialReport:
     """Trains as a configuration says: with labels, or without them where it has SelfSup.
+
+    Asked for a learning rate or a batch size, it measures that and trains nothing.
 
     Raises:
         CheckFailedError: the dataset does not pass its check.
@@ -118,6 +122,8 @@ def run(config: Config) -> TrainReport:
     """
     config = _with_checkpoint(config)
     prepared = _prepared(config)
+    if config.Train.find_learning_rate or config.Train.suggest_batch_size:
+        return run_trial(config, prepared)
     resume, state = config.Train.resume_path, None
     if resume is not None:
         state = load_checkpoint(resume, prepared.learner)
@@ -184,6 +190,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         evaluate=measure,
         export=lambda folder: _discard(prepared.export(folder)),
         log=log,
+        early_stopping=_early_stopping(config),
     )
     if state is not None:
         keeper.resume(state)
@@ -196,7 +203,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
                 plan,
                 listeners=listeners,
                 start=start,
-                stop=lambda: "interrupted" if request() else "",
+                stop=lambda: _why_stop(request, keeper),
             )
     except StorageError:  # no room for an export either
         raise
@@ -221,6 +228,17 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         interrupted_by=request.signal if interrupted else None,
         findings=prepared.findings,
     )
+
+
+def _early_stopping(config: Config) -> EarlyStopping | None:
+    section = config.Train.early_stopping
+    return None if section is None else EarlyStopping(**section.model_dump())
+
+
+def _why_stop(request: StopRequest, keeper: CheckpointKeeper) -> str:
+    if request():
+        return "interrupted"
+    return "early_stopping" if keeper.is_done else ""
 
 
 def _export_what_there_is(keeper: CheckpointKeeper) -> None:

@@ -55,6 +55,7 @@ class RunState:
         seed: of all randomness; every generator follows from it and the position.
         metric: the score of these weights; None when they were not evaluated.
         best: the best evaluation so far; None when there was none.
+        early_stopping: best value and how long it was waited for a better one; None without.
     """
 
     position: Position
@@ -62,6 +63,7 @@ class RunState:
     seed: int
     metric: float | None = None
     best: Best | None = None
+    early_stopping: dict[str, Any] | None = None
 
 
 def save_checkpoint(
@@ -174,6 +176,7 @@ def load_checkpoint(path: Path | str, learner: Learner) -> RunState:
         seed=states["generators"]["seed"],
         metric=states["metric"],
         best=None if best is None else Best(**best),
+        early_stopping=states.get("early_stopping"),
     )
 
 
@@ -196,6 +199,7 @@ def _states(learner: Learner, state: RunState, digests: Mapping[str, str]) -> di
         "position": asdict(state.position),
         "best": None if state.best is None else asdict(state.best),
         "generators": {"seed": state.seed},
+        "early_stopping": state.early_stopping,
         "average": None if average is None else {"num_updates": average.num_updates},
         "loss_scale": None if scaler is None else asdict(scaler),
         "loss": state_arrays(learner.loss),

@@ -79,6 +79,14 @@ def check_intervals(recipe: Recipe) -> Iterator[RecipeFinding]:
             "best_model is not chosen among several.",
             f"Use {max(1, train.epochs_iters // 5)}.",
         )
+    watch = train.early_stopping
+    if watch is not None and watch.patience * train.eval_interval >= train.epochs_iters:
+        yield RecipeFinding(
+            *("never_stops_early", "warning", "Train.early_stopping.patience", watch.patience),
+            f"the run has {train.epochs_iters // train.eval_interval} evaluations, so the patience "
+            "never runs out.",
+            f"Use {max(1, train.epochs_iters // train.eval_interval // 4)}.",
+        )
     if train.save_interval > train.epochs_iters:
         yield RecipeFinding(
             *("no_numbered_checkpoint", "warning", "Train.save_interval", train.save_interval),
