@@ -141,6 +141,9 @@ def test_averaged_weights_are_what_best_and_export_are_of(configure, ema):
     assert (best / "best_model.pdema").is_file() == ema
     evaluated = run(configure("Global.mode=evaluate"))
     assert evaluated.weights.suffix == (".pdema" if ema else ".pdparams")
+    for mode in ("evaluate", "export"):
+        raw = f"{mode.capitalize()}.averaged=false"
+        assert run(configure(f"Global.mode={mode}", raw)).weights.suffix == ".pdparams"
     for name, value in content["best_metrics"].items():
         assert evaluated.outcome.result.metrics[name] == pytest.approx(value, abs=1e-6), name
 

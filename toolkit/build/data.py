@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toolkit.audit.dataset import load_lists
 from toolkit.build.fetching import fetch_options
+from toolkit.build.known_classes import known_classes
 from toolkit.build.lists import list_files
 from toolkit.build.recipe.check import require_sound_recipe
 from toolkit.build.recipe.finding import Recipe, RecipeFinding
@@ -38,7 +40,8 @@ class TrainingData:
         dataset: the pictures.
         sampler: which of them form which batch.
         paths: the files, one a row of the list.
-        classes: the labels as written in the list; the class index is the place in this list.
+        classes: the labels as written in the list, and those that the run's checkpoint knows; the
+            class index is the place in this list.
         num_outputs: rows of the class head.
         num_images: rows of the list.
         findings: what of the recipe is unlikely to go with it.
@@ -75,7 +78,7 @@ def build_training_data(config: Config) -> TrainingData:
         ConfigError: something of the recipe cannot work with the data.
     """
     manifest = read_split(config, "train")
-    classes = label_order(manifest.labels)
+    classes = label_order([*manifest.labels, *known_classes(config)])
     index = {label: number for number, label in enumerate(classes)}
     turns = _TURNS if config.Data.rotate_classes else 1
     num_classes = len(classes)
@@ -96,7 +99,7 @@ def build_training_data(config: Config) -> TrainingData:
     )
     dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
     findings = require_sound_recipe(
-        Recipe(config, np.bincount(dataset.labels), len(dataset), num_classes * turns)
+        Recipe(config, _class_sizes(dataset), len(dataset), num_classes * turns)
     )
     sampler: Sampler = SAMPLERS.build(
         config.Data.sampler.name,
@@ -115,6 +118,11 @@ def build_training_data(config: Config) -> TrainingData:
         num_images=len(manifest.samples),
         findings=findings,
     )
+
+
+def _class_sizes(dataset: ImageDataset) -> NDArray[np.int64]:
+    """Returns the pictures of each class that has any; a head may know more classes."""
+    return np.unique(dataset.labels, return_counts=True)[1].astype(np.int64)
 
 
 def keep_pictures(config: Config, files: PictureFiles, *, epochs: int) -> None:

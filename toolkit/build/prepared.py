@@ -37,6 +37,7 @@ class Prepared:
         listeners: told of every step and epoch before anything is saved.
         give_up_waiting: ends waiting for pictures that are gone.
         findings: what of the recipe is unlikely to go with the data.
+        measure_classes: gives recall@1 of ``old`` and ``new`` classes where classes are added.
     """
 
     model: Recognizer
@@ -49,6 +50,7 @@ class Prepared:
     listeners: tuple[Listener, ...] = ()
     give_up_waiting: Callable[[], None] = lambda: None
     findings: tuple[RecipeFinding, ...] = ()
+    measure_classes: Callable[[], dict[str, float | None]] | None = None
 
 
 def training_plan(config: Config) -> TrainingPlan:

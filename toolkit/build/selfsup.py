@@ -172,6 +172,7 @@ def _refuse_labels(config: Config) -> None:
     given = {
         "Arch.Head": config.Arch.Head is not None,
         "Arch.Teacher": config.Arch.Teacher is not None,
+        "Train.extend_from": config.Train.extend_from is not None,
         "Train.freeze_backbone": config.Train.freeze_backbone,
         "Data.rotate_classes": config.Data.rotate_classes,
         f"Data.sampler {config.Data.sampler.name}": config.Data.sampler.name != "UniformSampler",

@@ -6,6 +6,7 @@ from pathlib import Path
 from toolkit.build.data import TrainingData, build_training_data
 from toolkit.build.embedding import build_exporter
 from toolkit.build.evaluation import build_trial
+from toolkit.build.extended_classes import extend, extended_classes, recall_measure
 from toolkit.build.feed import build_feed
 from toolkit.build.fetching import fetch_options
 from toolkit.build.frozen import build_phases, freeze, phase_in
@@ -79,6 +80,9 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
         averaged_weights(config, model),
         build_precision(config, resolve_device(config.Global.device)),
     )
+    known = extended_classes(config, data)
+    if known is not None and config.Train.resume_path is None:
+        extend(config, learner, model, known)
     if start.phases is not None:
         phase_in(start.phases, learner, plan.steps_per_epoch(data.loader))
 
@@ -97,6 +101,7 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
         data.classes,
         give_up_waiting=data.dataset.give_up_waiting,
         findings=tuple(data.findings),
+        measure_classes=None if known is None else recall_measure(config, learner, model, known),
     )
 
 

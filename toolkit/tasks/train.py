@@ -14,6 +14,7 @@ from toolkit.errors import StorageError, ToolkitError
 from toolkit.reports.curves import write_curves
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
+from toolkit.tasks.class_recalls import ClassRecalls
 from toolkit.tasks.train_trial import TrialReport, run_trial
 from toolkit.training.checkpoint import RunState, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
@@ -44,6 +45,7 @@ class TrainReport:
     visualdl_log: str
     interrupted_by: str | None = None
     findings: tuple[RecipeFinding, ...] = ()
+    classes: ClassRecalls | None = None
 
     @property
     def passed(self) -> bool:
@@ -73,6 +75,7 @@ class TrainReport:
             "steps": self.fit.position.step,
             "images": self.fit.images,
             "seconds": round(self.fit.seconds, 1),
+            "extended_classes": None if self.classes is None else self.classes.to_json(),
             "recipe_findings": [finding.row() for finding in self.findings],
             "waiting_for_data": round(self.fit.waiting_share, 4),
             "skipped_images": self.fit.failures,
@@ -105,6 +108,8 @@ class TrainReport:
             lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
         elif self.kept.best is not None:
             lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
+        if self.classes is not None:
+            lines.append(self.classes.summary())
         named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
 
@@ -192,6 +197,10 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         log=log,
         early_stopping=_early_stopping(config),
     )
+    classes = None
+    if prepared.measure_classes is not None:
+        classes = ClassRecalls(output, prepared.measure_classes)
+        classes.begin(goes_on=state is not None)
     if state is not None:
         keeper.resume(state)
     listeners = [log, *prepared.listeners, keeper]
@@ -215,6 +224,8 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         log.close()
     interrupted = result.reached == "interrupted"
     kept = keeper.so_far() if interrupted else keeper.finish()
+    if classes is not None and not interrupted:
+        classes.end()
     curves = write_curves(read_rows(output / FILE_NAME), output)
     return TrainReport(
         config.Global.model,
@@ -227,6 +238,7 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
         interrupted_by=request.signal if interrupted else None,
         findings=prepared.findings,
+        classes=classes,
     )
 
 
