@@ -16,6 +16,7 @@ from selfsup_files import METHODS, PAIR, TINY
 from toolkit.cards.weights import read_state
 from toolkit.interfaces.cli import main
 from toolkit.training.keeper import BEST, LATEST
+from toolkit.training.run_log import read_rows
 
 pytestmark = pytest.mark.e2e
 
@@ -205,6 +206,31 @@ def test_a_second_signal_ends_a_run_at_once(supervised, tmp_path):
         process.communicate()
     # The second one may come when the first has been obeyed already.
     assert process.returncode in (-signal.SIGTERM, 0), said
+
+
+def test_two_runs_are_the_same_bit_for_bit_with_any_number_of_readers(supervised, tmp_path):
+    """One in a process of its own with 3 reading threads, one here without any."""
+    with supervised.start(tmp_path / "threads", "Data.num_workers=3") as process:
+        said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert main(supervised.words(tmp_path / "alone", "Data.num_workers=0")) == 0
+    assert_same(tmp_path / "threads", tmp_path / "alone")
+    losses = [
+        [row["losses"] for row in read_rows(tmp_path / name / "metrics.jsonl") if "losses" in row]
+        for name in ("threads", "alone")
+    ]
+    assert losses[0] == losses[1]
+    assert main(supervised.words(tmp_path / "other", "Global.seed=1", "Train.max_steps=1")) == 0
+    other = read_rows(tmp_path / "other/metrics.jsonl")[0]["losses"]
+    assert other != losses[0][0]
+
+
+@pytest.mark.slow
+def test_two_runs_without_labels_are_the_same_bit_for_bit(selfsup, tmp_path):
+    for name, workers in (("threads", 3), ("alone", 0), ("again", 0)):
+        selfsup.finish(tmp_path / name, f"Data.num_workers={workers}")
+    assert_same(tmp_path / "threads", tmp_path / "alone")
+    assert_same(tmp_path / "again", tmp_path / "alone")
 
 
 @pytest.mark.slow

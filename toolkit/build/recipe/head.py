@@ -26,7 +26,8 @@ def smallest_scale(num_classes: int, probability: float = _PROBABILITY) -> float
 def check_number_of_classes(recipe: Recipe) -> Iterator[RecipeFinding]:
     """A single class leaves nothing to tell apart."""
     sizes = recipe.class_sizes
-    if sizes is not None and len(sizes) == 1 and not recipe.config.Data.rotate_classes:
+    knows_more = recipe.config.Train.extend_from is not None
+    if sizes is not None and len(sizes) == 1 and not knows_more:
         yield RecipeFinding(
             *("one_class", "error", "train list", "1 class"),
             "there is nothing to tell apart.",
