@@ -15,6 +15,7 @@ ToolkitError                  the user's input was wrong                        
 ├── ExtractionError           an extraction of other settings, or workers that keep dying
 ├── ModelError                a model name or directory that cannot be opened
 ├── DeviceError               a device that is not there, or a malformed device string
+├── ProcessError              a process of a run of several that was killed
 ├── ExtraError                an optional package is not installed; names the extra
 └── GateError                 the input was fine, the result is not good enough   exit code 1
     ├── CheckFailedError      the dataset did not pass its check
@@ -107,6 +108,10 @@ class DeviceError(ToolkitError):
     """A device string is malformed, or names a device that is not there."""
 
 
+class ProcessError(ToolkitError):
+    """One of several processes that train together was killed."""
+
+
 class ExtraError(ToolkitError):
     """An optional package is needed and not installed."""
 
@@ -150,6 +155,7 @@ _EXTRA_OF = {
     "fastapi": "service",
     "fsspec": "object-store",
     "ml_dtypes": "onnxruntime",
+    "mlflow": "mlflow",
     "numba": "kernels",
     "onnx": "onnxruntime",
     "onnxruntime": "onnxruntime",
@@ -164,9 +170,11 @@ _EXTRA_OF = {
     "ray": "ray",
     "s3fs": "object-store",
     "starlette": "service",
+    "tensorboard": "tensorboard",
     "threadpoolctl": "kernels",
     "uvicorn": "service",
     "visualdl": "visualdl",
+    "wandb": "wandb",
 }
 
 

@@ -12,7 +12,7 @@ from selfsup_files import METHODS, make_config
 from toolkit import create_model, run
 from toolkit.cards.weights import read_weights
 from toolkit.errors import ConfigError, DatasetError, WeightsError
-from toolkit.training.run_log import read_rows
+from toolkit.reports.run_rows import read_rows
 
 TRAIN = "Global.mode=train"
 

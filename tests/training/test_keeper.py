@@ -8,12 +8,13 @@ from tiny_training import assert_identical, make_learner, make_loader, snapshot
 
 from toolkit.cards.weights import read_weights, write_state
 from toolkit.errors import PicturesGoneError
+from toolkit.reports.run_rows import read_rows
 from toolkit.storage import read_json
 from toolkit.training.checkpoint import find_checkpoint, load_checkpoint
 from toolkit.training.fit import TrainingPlan, fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, Saved
 from toolkit.training.learner import Listener, Position, state_arrays
-from toolkit.training.run_log import RunLog, read_rows
+from toolkit.training.run_log import RunLog
 
 
 class Scores:

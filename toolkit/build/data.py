@@ -1,6 +1,7 @@
 """From `Data` and list files to training batches, and to lists for evaluation."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from toolkit.data.picture_cache import CachePlan, open_picture_cache
 from toolkit.data.picture_files import PictureFiles
 from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.samplers import Sampler
+from toolkit.data.shared_sampler import SharedSampler
+from toolkit.distributed.group import process_count, process_rank
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
 from toolkit.runtime import cores_allowed
@@ -98,16 +101,18 @@ def build_training_data(config: Config) -> TrainingData:
         rotate_classes=config.Data.rotate_classes,
     )
     dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
-    findings = require_sound_recipe(
-        Recipe(config, _class_sizes(dataset), len(dataset), num_classes * turns)
-    )
-    sampler: Sampler = SAMPLERS.build(
-        config.Data.sampler.name,
-        labels=dataset.labels,
-        batch_size=config.Train.batch_size,
-        seed=config.Global.seed,
-        **config.Data.sampler.options,
-    )
+    findings = []
+    if config.Train.adapter in (None, "linear"):  # the others are no training
+        findings = require_sound_recipe(
+            Recipe(
+                config,
+                _class_sizes(dataset),
+                len(dataset),
+                num_classes * turns,
+                num_processes=process_count(),
+            )
+        )
+    sampler = build_sampler(config, dataset.labels)
     return TrainingData(
         BatchLoader(dataset, sampler, num_workers(config)),
         dataset,
@@ -123,6 +128,35 @@ def build_training_data(config: Config) -> TrainingData:
 def _class_sizes(dataset: ImageDataset) -> NDArray[np.int64]:
     """Returns the pictures of each class that has any; a head may know more classes."""
     return np.unique(dataset.labels, return_counts=True)[1].astype(np.int64)
+
+
+def build_sampler(config: Config, labels: Sequence[int] | NDArray[np.int64]) -> Sampler:
+    """Builds what names the pictures of each batch; of several processes, those of this one.
+
+    Args:
+        config: Train.batch_size is that of one process.
+        labels: class index of each item.
+
+    Raises:
+        ConfigError: the batch size does not go with the data.
+    """
+    count = process_count()
+    try:
+        whole: Sampler = SAMPLERS.build(
+            config.Data.sampler.name,
+            labels=labels,
+            batch_size=config.Train.batch_size * count,
+            seed=config.Global.seed,
+            **config.Data.sampler.options,
+        )
+    except ConfigError as error:
+        if count == 1:
+            raise
+        raise ConfigError(
+            f"{error} This batch_size is that of the {count} processes together: Train.batch_size "
+            f"is {config.Train.batch_size} for each."
+        ) from error
+    return whole if count == 1 else SharedSampler(whole, process_rank(), count)
 
 
 def keep_pictures(config: Config, files: PictureFiles, *, epochs: int) -> None:

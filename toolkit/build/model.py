@@ -8,16 +8,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from paddle import nn
 
 from toolkit.archives import is_archive, unpacked
 from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.cards.weight_sources import find_weights
 from toolkit.cards.weights import read_weights
+from toolkit.config.parts import Part
 from toolkit.config.recipe_sections import NetworkSection
+from toolkit.config.schema import Config
 from toolkit.downloads import download_bar
 from toolkit.errors import ConfigError, WeightsError
 from toolkit.fetch.download import download
 from toolkit.fetch.options import FetchOptions
+from toolkit.models.adapter import LinearAdapter, UnitFeatures
 from toolkit.models.backbones.backbone import Backbone
 from toolkit.models.recognizer import Recognizer
 from toolkit.registry import BACKBONES, HEADS, NECKS
@@ -25,6 +29,22 @@ from toolkit.training.weight_loading import LoadReport, apply_weights
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = 5.0
+
+
+def build_network(config: Config, num_classes: int | None) -> Recognizer:
+    """Builds the network of a configuration with random weights: Arch, and an adapter behind it.
+
+    Args:
+        config: `Train.adapter` says whether there is one.
+        num_classes: as for `build_recognizer`.
+    """
+    if config.Train.adapter is None:
+        return build_recognizer(config.Arch, num_classes)
+    network = build_recognizer(config.Arch, num_classes=None)
+    dimension = config.Adapter.dimension or network.out_features
+    adapter = LinearAdapter(network.out_features, dimension)
+    head = _head(config.Arch.Head, dimension, num_classes)
+    return Recognizer(UnitFeatures(network), adapter, head)
 
 
 def build_recognizer(arch: NetworkSection, num_classes: int | None) -> Recognizer:
@@ -41,12 +61,16 @@ def build_recognizer(arch: NetworkSection, num_classes: int | None) -> Recognize
         widths = _widths(arch.Backbone.name, backbone, arch.Neck.name)
         neck = NECKS.build(arch.Neck.name, **widths, **arch.Neck.options)
         features = neck.out_features
-    head = None
-    if arch.Head is not None and num_classes is not None:
-        head = HEADS.build(
-            arch.Head.name, in_features=features, num_classes=num_classes, **arch.Head.options
-        )
-    return Recognizer(backbone, neck, head)
+    return Recognizer(backbone, neck, _head(arch.Head, features, num_classes))
+
+
+def _head(part: Part | None, in_features: int, num_classes: int | None) -> nn.Layer | None:
+    if part is None or num_classes is None:
+        return None
+    head: nn.Layer = HEADS.build(
+        part.name, in_features=in_features, num_classes=num_classes, **part.options
+    )
+    return head
 
 
 def _widths(backbone_name: str, backbone: Backbone, neck: str) -> dict[str, Any]:

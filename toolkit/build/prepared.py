@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.build.recipe.finding import RecipeFinding
 from toolkit.config.schema import Config
+from toolkit.evaluation.before_after import BeforeAfter
 from toolkit.inference.export import ExportReport
 from toolkit.models.recognizer import Recognizer
 from toolkit.runtime import Device
@@ -38,6 +39,9 @@ class Prepared:
         give_up_waiting: ends waiting for pictures that are gone.
         findings: what of the recipe is unlikely to go with the data.
         measure_classes: gives recall@1 of ``old`` and ``new`` classes where classes are added.
+        fitted: nothing is left to train: the network is judged and saved as it is.
+        compare: weights of an adapter -> the model without it and with it; None without one, and
+            where nothing is evaluated.
     """
 
     model: Recognizer
@@ -51,6 +55,8 @@ class Prepared:
     give_up_waiting: Callable[[], None] = lambda: None
     findings: tuple[RecipeFinding, ...] = ()
     measure_classes: Callable[[], dict[str, float | None]] | None = None
+    fitted: bool = False
+    compare: Callable[[Path], BeforeAfter] | None = None
 
 
 def training_plan(config: Config) -> TrainingPlan:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from toolkit.build.data import num_workers, read_split
+from toolkit.build.data import build_sampler, num_workers, read_split
 from toolkit.build.lists import packed_images
 from toolkit.build.recipe.check import require_sound_recipe
 from toolkit.build.recipe.finding import Recipe, RecipeFinding
@@ -12,11 +12,11 @@ from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.data.packing.pixels import PackedPixels
 from toolkit.data.picture_files import PictureFiles
 from toolkit.data.picture_folder import PictureFolder
-from toolkit.data.samplers import Sampler
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.data.views import PixelSource, ViewDataset, ViewKind
+from toolkit.distributed.group import process_count
 from toolkit.errors import ConfigError
-from toolkit.registry import SAMPLERS, TRANSFORMS
+from toolkit.registry import TRANSFORMS
 from toolkit.training.loader import BatchLoader
 
 
@@ -54,14 +54,10 @@ def build_unlabelled_data(config: Config) -> UnlabelledData:
     leading, drawn = _first_steps(config)
     source = _source(config, leading)
     dataset = ViewDataset(source, _kinds(config.SelfSup, drawn), seed=config.Global.seed)
-    findings = require_sound_recipe(Recipe(config, None, len(dataset)))
-    sampler: Sampler = SAMPLERS.build(
-        config.Data.sampler.name,
-        labels=[-1] * len(dataset),
-        batch_size=config.Train.batch_size,
-        seed=config.Global.seed,
-        **config.Data.sampler.options,
+    findings = require_sound_recipe(
+        Recipe(config, None, len(dataset), num_processes=process_count())
     )
+    sampler = build_sampler(config, [-1] * len(dataset))
     loader = BatchLoader(dataset, sampler, num_workers(config))
     return UnlabelledData(loader, dataset, len(dataset), findings)
 

@@ -6,6 +6,7 @@ nothing unknown is accepted.
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from toolkit.config.adapter_section import AdapterSection
 from toolkit.config.extract_section import ExtractSection
 from toolkit.config.index_section import IndexSection, SearchSection
 from toolkit.config.pack_section import PackSection
@@ -36,6 +37,7 @@ class Config(Section):
     Global: GlobalSection
     CheckDataset: CheckDatasetSection = Field(default_factory=CheckDatasetSection)
     Train: TrainSection = Field(default_factory=TrainSection)
+    Adapter: AdapterSection = Field(default_factory=AdapterSection)
     Evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
     Export: ExportSection = Field(default_factory=ExportSection)
     Predict: PredictSection = Field(default_factory=PredictSection)
@@ -55,6 +57,9 @@ class Config(Section):
     @classmethod
     def _one_objective(cls, loss: list[Part], info: ValidationInfo) -> list[Part]:
         if "SelfSup" not in info.data:  # it has problems of its own
+            return loss
+        train = info.data.get("Train")
+        if isinstance(train, TrainSection) and train.adapter in ("whitening", "pca"):
             return loss
         if not loss and info.data["SelfSup"] is None:
             raise ValueError("there is nothing to train with: give one loss or more, or SelfSup.")

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from toolkit.config.section import OptionalPath, Section
+from toolkit.config.trackers import Trackers
 from toolkit.config.types import (
     Fraction,
     NonNegativeFloat,
@@ -103,11 +104,24 @@ class TrainSection(Section):
         False, description="Train nothing: suggest a batch size by measuring two steps."
     )
     skip_check: bool = Field(False, description="Train on lists that were not checked.")
-    visualdl: bool = Field(True, description="Write VisualDL scalars when it is installed.")
+    visualdl: bool = Field(
+        True, description="Write VisualDL scalars when it is installed, as PaddleX does."
+    )
+    trackers: Trackers = Field(
+        [], description="Where the numbers go beside metrics.jsonl: docs/comparing.md."
+    )
     kernels: Literal["auto", "paddle"] = Field(
         "auto",
         description="auto trains, and evaluates checkpoints, with our CPU kernels where they win; "
         "paddle never does.",
+    )
+    num_processes: PositiveInt = Field(
+        1,
+        description="Processes on the CPU of this machine; on GPUs there is one for each of "
+        "Global.device.",
+    )
+    sync_batch_norm: bool = Field(
+        False, description="Batch norm over the batch of all processes instead of each its own."
     )
     freeze_backbone: bool = Field(
         False, description="Compute backbone features once, and train neck and head on them."
@@ -118,6 +132,27 @@ class TrainSection(Section):
     unfreeze_lr_factor: PositiveFloat = Field(
         0.1, description="Factor of the learning rate from Train.unfreeze_at on."
     )
+
+    adapter: Literal["linear", "whitening", "pca"] | None = Field(
+        None,
+        description="Leave the network as it is and fit a linear map behind it, with the options "
+        "of Adapter; null fits none.",
+    )
+
+    @field_validator("adapter")
+    @classmethod
+    def _never_thawed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("unfreeze_at") is not None:
+            raise ValueError(
+                f"adapter is {value} and unfreeze_at is {info.data['unfreeze_at']}; behind an "
+                "adapter the network stays as it is: leave unfreeze_at out."
+            )
+        if value is not None and info.data.get("extend_from") is not None:
+            raise ValueError(
+                f"adapter is {value} and extend_from is given; an adapter leaves the class head "
+                "as it is: leave one of them out."
+            )
+        return value
 
     @field_validator("extend_from")
     @classmethod

@@ -121,6 +121,17 @@ METHODS = Registry(
     handed_in=["network", "total_steps"],
 )
 
+TRACKERS = Registry(
+    "tracker",
+    {
+        "visualdl": "toolkit.training.trackers.visualdl:VisualDL",
+        "tensorboard": "toolkit.training.trackers.tensorboard:TensorBoard",
+        "wandb": "toolkit.training.trackers.wandb:WandB",
+        "mlflow": "toolkit.training.trackers.mlflow:MLflow",
+    },
+    handed_in=["run"],
+)
+
 CHECKS = Registry(
     "dataset check",
     {

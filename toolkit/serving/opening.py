@@ -4,16 +4,23 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.config.serve_section import ServeSection
 from toolkit.errors import ConfigError
+from toolkit.inference.detection.detector import Detector, open_detector
 from toolkit.inference.directory import find_export, open_predictor
 from toolkit.inference.model_fingerprint import model_fingerprint
+from toolkit.runtime import cores_allowed
 from toolkit.serving.databases import Folders, Model, Quota
+from toolkit.serving.decoding import Decoder
 from toolkit.serving.embedding import Embedder
 from toolkit.serving.limits import Limits
 from toolkit.serving.pictures import PictureReader
 from toolkit.serving.service import Service
 from toolkit.serving.tokens import Tokens
+
+_WARM_UP_SIDE = 64
 
 
 def limits_of(section: ServeSection) -> Limits:
@@ -75,13 +82,31 @@ def open_service(
         timeout=section.timeout,
         on_batch=on_batch,
     )
+    detector = _detector(section, device)
     model = Model(embedder.dimension, embedder.fingerprint, section.index_kind)
     folders = Folders(root, model, Quota(section.max_databases, section.max_records))
     service = Service(
-        embedder, folders, _reader(section, root), section.default_folder, section.max_topk
+        embedder,
+        folders,
+        _reader(section, root),
+        Decoder(section.max_pixels),
+        section.default_folder,
+        section.max_topk,
+        detector,
     )
     folders.at(root / section.default_folder)
     return service
+
+
+def _detector(section: ServeSection, device: str) -> Detector | None:
+    if section.detector_dir is None:
+        return None
+    threads = section.threads or cores_allowed()
+    detector = open_detector(Path(section.detector_dir), device=device, threads=threads)
+    # Whatever is wrong with it is told now, and not to the first client.
+    noise = np.random.default_rng(0).integers(0, 256, (_WARM_UP_SIDE,) * 2 + (3,), np.uint8)
+    detector.detect(noise, 0.0)
+    return detector
 
 
 def _reader(section: ServeSection, root: Path) -> PictureReader:

@@ -46,13 +46,13 @@ class ClassRecalls:
         """Returns both."""
         return {"recall1_before": self.before, "recall1_after": self.after}
 
-    def summary(self) -> str:
+    def summary_lines(self) -> list[str]:
         """Returns one line for each group of classes."""
         lines = []
         for group in ("old", "new"):
             shown = [_shown(recalls.get(group)) for recalls in (self.before, self.after)]
             lines.append(f"{group} classes: recall@1 {shown[0]} before, {shown[1]} after")
-        return "\n".join(lines)
+        return lines
 
 
 def _shown(value: float | None) -> str:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.build.recipe.finding import RecipeFinding
+from toolkit.evaluation.before_after import BeforeAfter
+from toolkit.reports.run_rows import FILE_NAME
 from toolkit.tasks.class_recalls import ClassRecalls
 from toolkit.training.keeper import LATEST, KeepResult, Saved
 from toolkit.training.learner import FitResult
-from toolkit.training.run_log import FILE_NAME
 
+FITTED = "fitted"
 _LISTED = 5  # last_1 to last_5, as in PaddleX
 
 
@@ -26,6 +28,7 @@ class TrainReport:
     curves: list[str]
     visualdl_log: str
     interrupted_by: str | None = None
+    adapter: BeforeAfter | None = None
     findings: tuple[RecipeFinding, ...] = ()
     classes: ClassRecalls | None = None
 
@@ -53,7 +56,7 @@ class TrainReport:
             "best_metrics": self.kept.best_metrics,
             "num_classes": self.num_classes,
             "dataset_checked": self.checked,
-            "stopped_by": self.fit.reached,
+            "stopped_by": "interrupted" if self.interrupted_by else self.fit.reached,
             "steps": self.fit.position.step,
             "images": self.fit.images,
             "seconds": round(self.fit.seconds, 1),
@@ -64,6 +67,7 @@ class TrainReport:
             "skipped_count": self.fit.failure_count,
             "metrics_log": FILE_NAME,
             "curves": self.curves,
+            **({} if self.adapter is None else {"adapter": self.adapter.to_json()}),
         }
 
     def summary(self) -> str:
@@ -73,13 +77,7 @@ class TrainReport:
                 f"Interrupted by {self.interrupted_by} after step {self.fit.position.step}; "
                 f"{self.output / LATEST} is saved. Go on with Train.resume_path=auto."
             )
-        rate = self.fit.images / max(self.fit.seconds, 1e-9)
-        lines = [
-            f"Trained {self.model_name} for {self.fit.position.step} steps in "
-            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
-            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
-            f"the end was reached by {self.fit.reached}."
-        ]
+        lines = [self._how_long()]
         if self.fit.failure_count:
             lines.append(
                 f"{len(self.fit.failures)} pictures could not be read and were skipped "
@@ -90,10 +88,21 @@ class TrainReport:
             lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
         elif self.kept.best is not None:
             lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
-        if self.classes is not None:
-            lines.append(self.classes.summary())
+        lines += [] if self.adapter is None else self.adapter.summary_lines()
+        lines += [] if self.classes is None else self.classes.summary_lines()
         named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
         return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
+
+    def _how_long(self) -> str:
+        if self.fit.reached == FITTED:
+            return f"Fitted an adapter behind {self.model_name}; nothing was trained."
+        rate = self.fit.images / max(self.fit.seconds, 1e-9)
+        return (
+            f"Trained {self.model_name} for {self.fit.position.step} steps in "
+            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
+            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
+            f"the end was reached by {self.fit.reached}."
+        )
 
 
 def _entry(output: Path, saved: Saved) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from toolkit.build.prepared import Prepared
 from toolkit.config.schema import Config
-from toolkit.errors import DatasetError
+from toolkit.distributed.group import process_count
+from toolkit.errors import ConfigError, DatasetError
 from toolkit.reports.curves import draw_rate_curve
 from toolkit.runtime import resolve_device
 from toolkit.training.batch_memory import (
@@ -85,6 +86,11 @@ def run_trial(config: Config, prepared: Prepared) -> TrialReport:
     Raises:
         ToolkitError: it cannot be measured.
     """
+    if process_count() > 1:
+        raise ConfigError(
+            "Train.find_learning_rate and Train.suggest_batch_size are for one process: set "
+            "Train.num_processes to 1 and Global.device to one device."
+        )
     output, seed = Path(config.Global.output), config.Global.seed
     loader, _ = prepared.feed(Position())
     rates = batch = None

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from toolkit.errors import DeviceError
-from toolkit.training.gradients import sum_gradients, take_step
+from toolkit.training.gradients import find_gradients, take_step
+from toolkit.training.joint_batches import agreed
 from toolkit.training.learner import Batch, Learner, Position
 from toolkit.training.preserved import preserved
 
@@ -168,7 +169,7 @@ def _peak(learner: Learner, batch: Batch, size: int, memory: Memory, seed: int) 
 
 def _step(learner: Learner, batch: Batch, seed: int) -> None:
     learner.before_step(0)
-    sum_gradients(learner, [batch], Position(), seed)
+    find_gradients(learner, agreed([batch], ""), Position(), seed)
     take_step(learner)
 
 

@@ -3,6 +3,10 @@
 Two runs that stand at the same position with the same state do the same from there on, bit for bit
 on a CPU: the order of the data follows from (seed, epoch), and Paddle's own generator, which
 dropout draws from, is seeded anew for every batch from (seed, epoch, batch).
+
+Of several processes each runs this loop on its share of every batch. The loss is the sum over the
+processes of theirs, each weighted by its share of the images, and so is the gradient: what one
+process would have made of the whole batch. After every update all hold the same weights.
 """
 
 import logging
@@ -14,10 +18,11 @@ from itertools import islice
 
 import numpy as np
 
+from toolkit.distributed.group import told_by_all
 from toolkit.errors import DatasetError, PicturesGoneError
-from toolkit.training.gradients import sum_gradients, take_step
+from toolkit.training.gradients import find_gradients, take_step
+from toolkit.training.joint_batches import Group, agreed
 from toolkit.training.learner import (
-    Batch,
     EpochRecord,
     FitResult,
     Learner,
@@ -124,7 +129,7 @@ class _Run:
         if self.position.epoch > self.plan.epochs:
             self.result.reached = "epochs"
         else:
-            self.result.reached = "max_steps" if self.out_of_steps else self.stop()
+            self.result.reached = "max_steps" if self.out_of_steps else told_by_all(self.stop())
         return bool(self.result.reached)
 
     def tell_of_stop(self) -> None:
@@ -149,13 +154,14 @@ class _Run:
             began = time.monotonic()
             group = list(islice(batches, self.plan.accumulate_steps))
             reader_seconds = time.monotonic() - began
-            if self.stop():  # what was read now is read again by the run that goes on
-                return
             if not group:
                 exhausted = True
                 break
+            joint = agreed(group, self.stop())
+            if joint.stop:  # what was read now is read again by the run that goes on
+                return
             # Act 3: learn, and report.
-            record = self.update(group, began, reader_seconds)
+            record = self.update(joint, began, reader_seconds)
             images += record.images
             failed += len(record.failures)
             losses += [] if record.loss is None else [record.loss]
@@ -174,26 +180,25 @@ class _Run:
             )
         self.close(epoch, float(np.mean(losses)) if losses else math.nan, images, complete=complete)
 
-    def update(self, group: list[Batch], began: float, reader_seconds: float) -> StepRecord:
+    def update(self, joint: Group, began: float, reader_seconds: float) -> StepRecord:
         """Makes one update from a few batches and tells the listeners."""
         learner, before = self.learner, self.position
         rate = learner.schedule(before.step)
         learner.optimizer.set_learning_rate(rate)
-        images = sum(len(batch[1]) for batch in group)
         loss, parts = None, dict[str, float]()
-        if images:
+        if joint.images:
             learner.before_step(before.step)
-            loss, parts = sum_gradients(learner, group, before, self.plan.seed)
+            loss, parts = find_gradients(learner, joint, before, self.plan.seed)
             take_step(learner)
-        self.position = Position(before.epoch, before.batch + len(group), before.step + 1)
+        self.position = Position(before.epoch, before.batch + joint.length, before.step + 1)
         record = StepRecord(
             self.position,
             before.epoch,
             rate,
             loss,
             parts,
-            images,
-            [failure for batch in group for failure in batch[3]],
+            joint.images,
+            joint.failures,
             time.monotonic() - began,
             reader_seconds,
         )

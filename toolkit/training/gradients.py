@@ -1,4 +1,4 @@
-"""One update: gradients summed over a few batches, then a step of the optimizer."""
+"""One update: gradients of a few batches and all processes, then a step of the optimizer."""
 
 import math
 from typing import Any
@@ -7,19 +7,24 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+from toolkit.distributed.gradients import average_moments, sum_gradients
+from toolkit.distributed.group import process_rank, summed_values
 from toolkit.errors import DivergedError
 from toolkit.runtime import seed_framework
-from toolkit.training.learner import Batch, Learner, Position
+from toolkit.training.joint_batches import Group
+from toolkit.training.learner import Learner, Position
+
+_TOTAL = ""  # among the names of the parts of a loss
 
 
-def sum_gradients(
-    learner: Learner, group: list[Batch], position: Position, seed: int
+def find_gradients(
+    learner: Learner, joint: Group, position: Position, seed: int
 ) -> tuple[float, dict[str, float]]:
-    """Sums the gradients of batches, each weighted by its share of the images.
+    """Sums the gradients of batches, each weighted by its share of the images of all processes.
 
     Args:
         learner: whose gradients; its weights do not change.
-        group: the batches; at least one has an image.
+        joint: the batches; at least one has an image.
         position: where the run stands before them.
         seed: of the run.
 
@@ -29,25 +34,27 @@ def sum_gradients(
     Raises:
         DivergedError: the loss is no finite number; there are no gradients then.
     """
-    images = sum(len(batch[1]) for batch in group)
     total, sums = 0.0, dict[str, float]()
-    for offset, (pixels, labels, _, _) in enumerate(group):
-        share = len(labels) / images
-        if not share:
-            continue
+    for offset, (pixels, labels, _, _) in joint.batches:
+        share = len(labels) / joint.images
         _seed(seed, position.epoch, position.batch + offset)
         targets = _tensor(labels)
         with learner.precision.fewer_bits():
             outputs = learner.model(_tensors(pixels), targets)
         loss, parts = learner.loss(learner.precision.whole(outputs), targets)
-        value, values = float(loss), {name: float(part) for name, part in parts.items()}
-        if not math.isfinite(value):
+        own = {_TOTAL: float(loss), **{name: float(part) for name, part in parts.items()}}
+        # All processes know of a loss that is no number, and stop at the same step.
+        values = summed_values({name: value * share for name, value in own.items()})
+        if not math.isfinite(values[_TOTAL]):
             learner.optimizer.clear_gradients()
-            raise _diverged(position, learner.optimizer.learning_rate, value, values)
+            raise _diverged(position, learner.optimizer.learning_rate, own.pop(_TOTAL), own)
         learner.precision.scaled(loss * share).backward()
-        total += value * share
-        for name, part in values.items():
-            sums[name] = sums.get(name, 0.0) + part * share
+        total += values.pop(_TOTAL)
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0.0) + value
+    sum_gradients([item.parameter for item in learner.optimizer.parameters])
+    average_moments(learner.model)
+    average_moments(learner.loss)
     return total, sums
 
 
@@ -65,7 +72,9 @@ def take_step(learner: Learner) -> None:
 
 def _seed(seed: int, epoch: int, batch: int) -> None:
     """Makes what dropout draws in a batch depend on nothing but the seed and the place."""
-    words = np.random.SeedSequence([seed, epoch, batch])
+    # The shares of a batch are other pictures: each process draws for its own.
+    rank = [process_rank()] if process_rank() else []
+    words = np.random.SeedSequence([seed, epoch, batch, *rank])
     seed_framework(int(words.generate_state(1)[0]))
 
 

@@ -48,6 +48,10 @@ class KeepPlan:
     export_each_save: bool = False
     export_numbered: bool = False
 
+    def evaluates(self, record: EpochRecord) -> bool:
+        """Tells whether it is time to evaluate."""
+        return record.epoch % self.eval_interval == 0 or record.last
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -151,9 +155,8 @@ class CheckpointKeeper(Listener):
         """Evaluates when it is time, and saves."""
         epoch, metric = record.epoch, None
         self._last = (record.position, epoch)
-        due = epoch % self._plan.eval_interval == 0 or record.last
         is_best = False
-        if self._evaluate is not None and due:
+        if self._evaluate is not None and self._plan.evaluates(record):
             metrics = self._measure(record)
             metric = _number(metrics.get(self._plan.metric))
             is_best = metric is not None and (self._best is None or metric >= self._best.score)

@@ -12,7 +12,8 @@ from itertools import count
 import numpy as np
 
 from toolkit.errors import DatasetError, DivergedError
-from toolkit.training.gradients import sum_gradients, take_step
+from toolkit.training.gradients import find_gradients, take_step
+from toolkit.training.joint_batches import agreed
 from toolkit.training.learner import Batch, Learner, Loader, Position
 from toolkit.training.preserved import preserved
 
@@ -64,7 +65,7 @@ def find_learning_rate(
             learner.optimizer.set_learning_rate(float(rate))
             learner.before_step(position.step)
             try:
-                loss, _ = sum_gradients(learner, [batch], position, seed)
+                loss, _ = find_gradients(learner, agreed([batch], ""), position, seed)
             except DivergedError:
                 break
             take_step(learner)

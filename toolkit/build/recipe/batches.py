@@ -15,7 +15,7 @@ PAIR_LOSSES = frozenset(
 )
 _LARGE_REST = 0.3
 _FEW_WITH_PARTNER = 0.5
-_BATCH, _SAMPLER = "Train.batch_size", "Data.sampler"
+_SAMPLER = "Data.sampler"
 
 
 def check_batch(recipe: Recipe) -> Iterator[RecipeFinding]:
@@ -24,14 +24,14 @@ def check_batch(recipe: Recipe) -> Iterator[RecipeFinding]:
     drops = not recipe.draws_classes and recipe.sampler.options.get("drop_last", True)
     if batch > count and drops:
         yield RecipeFinding(
-            *("batch_larger_than_data", "error", _BATCH, batch),
+            *("batch_larger_than_data", "error", recipe.batch_key, batch),
             f"the data has {count} pictures and drop_last leaves out a batch that is not full, so "
             "an epoch has no batch at all.",
             f"Use {count} or less, or Data.sampler.drop_last: false.",
         )
     elif batch > count:
         yield RecipeFinding(
-            *("batch_larger_than_data", "warning", _BATCH, batch),
+            *("batch_larger_than_data", "warning", recipe.batch_key, batch),
             f"the data has only {count} pictures, so every batch is all of them.",
             f"Use {max(1, count // 4)} or less.",
         )
@@ -60,13 +60,13 @@ def check_classes_in_batch(recipe: Recipe) -> Iterator[RecipeFinding]:
     key = f"{_SAMPLER}.sample_per_id"
     if batch % per_class:
         yield RecipeFinding(
-            *("batch_not_a_multiple", "error", _BATCH, batch),
+            *("batch_not_a_multiple", "error", recipe.batch_key, batch),
             f"it is not a multiple of sample_per_id, {per_class}.",
             f"Use {max(1, batch // per_class) * per_class}.",
         )
     elif batch // per_class > len(sizes):
         yield RecipeFinding(
-            *("too_few_classes", "error", _BATCH, batch),
+            *("too_few_classes", "error", recipe.batch_key, batch),
             f"it needs {batch // per_class} classes for sample_per_id {per_class}, and the data "
             f"has {len(sizes)}.",
             f"Use {len(sizes) * per_class} or less.",

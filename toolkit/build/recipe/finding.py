@@ -40,6 +40,9 @@ class RecipeFinding:
         return asdict(self)
 
 
+_BATCH = "Train.batch_size"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A configuration, and what its training list has.
@@ -49,12 +52,14 @@ class Recipe:
         class_sizes: pictures of each class, int64 [c]; None for training without labels.
         num_images: rows of the list, each turned one counted.
         num_outputs: rows of the class head.
+        num_processes: how many share a batch.
     """
 
     config: Config
     class_sizes: NDArray[np.int64] | None
     num_images: int
     num_outputs: int = 0
+    num_processes: int = 1
 
     @property
     def sampler(self) -> Part:
@@ -63,8 +68,14 @@ class Recipe:
 
     @property
     def batch(self) -> int:
-        """Pictures a batch."""
-        return self.config.Train.batch_size
+        """Pictures a batch, of all processes."""
+        return self.config.Train.batch_size * self.num_processes
+
+    @property
+    def batch_key(self) -> str:
+        """Where that is set."""
+        several = self.num_processes > 1
+        return f"Train.batch_size x {self.num_processes} processes" if several else _BATCH
 
     @property
     def draws_classes(self) -> bool:

@@ -1,7 +1,7 @@
 """A structure that finds enough of the vectors of a store: train, fill, tune, measure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ from toolkit.index.similarity import Similarity
 
 # So many vectors are looked for to measure a recall: its standard error is below 0.01.
 _QUERIES = 200
-_MOST_SAMPLE = 200_000
+# Vectors that a structure learns from; more where there are many lists.
+_SAMPLE, _MOST_SAMPLE = 65_536, 200_000
 _MOST_CANDIDATES = 256
 K = 10
 
@@ -79,10 +80,13 @@ def build(
         live = Live(store, similarity, exact_structure(similarity))
         live.catch_up(advance)
         return Built(live, dict(wanted.options), 1.0)
-    lists = wanted.options.get("lists", lists_for(len(rows)))
-    size = min(len(rows), max(lists * MOST_A_LIST, 65536), _MOST_SAMPLE)
-    sample = np.sort(rng.choice(rows, size, replace=False))
-    options = {**wanted.options, "lists": lists} if "ivf" in wanted.kind else wanted.options
+    options, size = dict(wanted.options), _SAMPLE
+    if wanted.kind == "hnsw":
+        size = 1  # a graph learns nothing
+    elif "ivf" in wanted.kind:
+        lists = options.setdefault("lists", lists_for(len(rows)))
+        size = int(np.clip(lists * MOST_A_LIST, _SAMPLE, _MOST_SAMPLE))
+    sample = np.sort(rng.choice(rows, min(size, len(rows)), replace=False))
     structure = trained_structure(wanted.kind, similarity, store.vectors(sample)[1], options)
     live = Live(store, similarity, structure)
     live.catch_up(advance)
@@ -100,22 +104,47 @@ def _tunable(kind: str) -> tuple[str, ...]:
 
 
 def _tune(structure: Approximate, wanted: Wanted, queries: "Questions") -> float:
-    """Raises the effort, then the candidates, until the recall is there; returns it."""
+    """Doubles the effort or the candidates, whichever finds more, until the recall is there.
+
+    Returns:
+        The recall.
+    """
     recall = queries.recall()
     while recall < wanted.recall:
-        best = recall
-        if "effort" not in wanted.options and structure.effort < structure.most_effort:
-            structure.effort = min(2 * structure.effort, structure.most_effort)
-        elif (
-            not structure.exact_scores
-            and "candidates" not in wanted.options
-            and structure.candidates < _MOST_CANDIDATES
-        ):
-            structure.candidates *= 2
-        else:
+        now = _Setting.of(structure)
+        found = list[tuple[float, _Setting]]()
+        for more in now.doubled(structure, wanted.options):
+            more.apply(structure)
+            found.append((queries.recall(), more))
+        if not found:
             break
-        recall = max(best, queries.recall())
+        most, best = max(found, key=lambda measured: measured[0])
+        best.apply(structure)
+        recall = max(recall, most)
     return recall
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """How far a structure looks."""
+
+    effort: int
+    candidates: int
+
+    @classmethod
+    def of(cls, structure: Approximate) -> "_Setting":
+        return cls(structure.effort, structure.candidates)
+
+    def apply(self, structure: Approximate) -> None:
+        structure.effort, structure.candidates = self.effort, self.candidates
+
+    def doubled(self, structure: Approximate, given: Mapping[str, int]) -> Iterator["_Setting"]:
+        """Yields the settings one step up; what somebody chose stays."""
+        if "effort" not in given and self.effort < structure.most_effort:
+            yield replace(self, effort=min(2 * self.effort, structure.most_effort))
+        raisable = not structure.exact_scores and "candidates" not in given
+        if raisable and self.candidates < _MOST_CANDIDATES:
+            yield replace(self, candidates=2 * self.candidates)
 
 
 @dataclass(frozen=True)

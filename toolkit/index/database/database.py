@@ -156,7 +156,11 @@ class Database:
                 stored = live.store.stored(wanted)
             if len(stored) == len(wanted):
                 break
-        records = {row: (key, json.loads(text)) for row, key, text in stored.values()}
+        # One text is read three times as fast as one for each record.
+        texts = json.loads(f"[{','.join(text for _, _, text in stored.values())}]")
+        records = {
+            row: (key, record) for (row, key, _), record in zip(stored.values(), texts, strict=True)
+        }
         return hits_of(live.similarity, closeness, rows, records, threshold)
 
     def count(self, where: Filter | None = None) -> int:

@@ -19,6 +19,8 @@ from toolkit.index.similarity import Similarity
 # Up to so many records, or to this share of them, a filter is answered by comparing all it keeps:
 # walking past what it leaves out would take longer, or find less.
 _NARROW_ROWS, _NARROW_SHARE = 4096, 0.02
+# Candidates whose vectors are in memory at a time, or those of one query.
+_CANDIDATES_AT_ONCE = 16_384
 
 
 class Live:
@@ -121,7 +123,19 @@ class Live:
     def _compared(
         self, queries: NDArray[Any], positions: NDArray[np.int64], k: int
     ) -> tuple[Closeness, NDArray[np.int64]]:
-        """Orders candidates by their vectors in place of their codes."""
+        """Orders candidates by their vectors in place of their codes, some queries at a time."""
+        at_once = max(_CANDIDATES_AT_ONCE // max(positions.shape[1], 1), 1)
+        pieces = [
+            self._compared_piece(queries[start:][:at_once], positions[start:][:at_once], k)
+            for start in range(0, len(queries), at_once)
+        ]
+        nothing = np.empty((0, k), np.float32), np.empty((0, k), np.int64)
+        closeness, found = zip(nothing, *pieces, strict=True)
+        return np.concatenate(closeness), np.concatenate(found)
+
+    def _compared_piece(
+        self, queries: NDArray[Any], positions: NDArray[np.int64], k: int
+    ) -> tuple[Closeness, NDArray[np.int64]]:
         wanted = np.unique(positions[positions >= 0])
         rows, vectors = self.store.vectors(self.rows.rows[wanted])
         there = self.rows.positions(rows)

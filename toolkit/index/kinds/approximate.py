@@ -14,6 +14,7 @@ from toolkit.index.kinds.selection import Selection
 from toolkit.index.similarity import Similarity
 
 _FILE = "structure.faiss"
+_WIDER = 1.5
 
 
 class Approximate:
@@ -54,14 +55,16 @@ class Approximate:
         """Finds about the k nearest of the selection, or of all."""
         effort = self.effort
         if selection is not None:
-            # What is left out is looked at all the same, and finds nothing.
-            effort = min(-(-effort * selection.size // selection.count), self.most_effort)
+            # What is left out is looked at all the same, and finds nothing; and what is kept lies
+            # farther apart, so somewhat more has to be looked at for as much recall.
+            wider = _WIDER * effort * selection.size / selection.count
+            effort = min(int(wider) + 1, self.most_effort)
         parameters = self.parameters(effort, selection)
         values, positions = self.index.search(queries, k, params=parameters)
-        values = values.astype(np.float32)
-        lower_is_closer = self.similarity.metric in ("l2", "hamming")
-        closeness = -values if lower_is_closer else values
-        closeness = np.where(positions < 0, -np.inf, closeness).astype(np.float32)
+        closeness = np.asarray(values, np.float32)
+        if self.similarity.metric in ("l2", "hamming"):
+            closeness = -closeness
+        closeness[positions < 0] = -np.inf
         return best_of(closeness, positions, k)
 
     def parameters(self, effort: int, selection: Selection | None) -> Any:

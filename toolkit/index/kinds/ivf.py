@@ -29,7 +29,12 @@ def lists_for(count: int) -> int:
 
 
 class Ivf(Approximate):
-    """Lists of the vectors themselves."""
+    """Lists of the vectors themselves, and where each of them stands."""
+
+    def __init__(self, similarity: Similarity, index: Any, **options: int) -> None:
+        super().__init__(similarity, index, **options)
+        if self.exact_scores:
+            index.make_direct_map()
 
     @classmethod
     def trained(
@@ -67,6 +72,13 @@ class Ivf(Approximate):
         make: Any = faiss.SearchParametersIVF  # the package's stubs lack its arguments
         return make(sel=selector(selection), nprobe=effort)
 
+    def vectors(self, positions: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Returns vectors [n, w] from the lists; None where they hold codes."""
+        if not self.exact_scores:
+            return None
+        taken: NDArray[np.float32] = self.index.reconstruct_batch(positions)
+        return taken
+
 
 class IvfPq(Ivf):
     """Lists of short codes: `bytes` a vector, in place of four for each number."""
@@ -91,7 +103,6 @@ class IvfBits(Ivf):
         super().__init__(similarity, index, **options)
         self._all = FlatBits(similarity)
         if self.size:
-            index.make_direct_map()
             self._all.add(index.reconstruct_n(0, self.size))
 
     @classmethod
