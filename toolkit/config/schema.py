@@ -25,12 +25,12 @@ from toolkit.config.run_sections import (
     ExportSection,
     GlobalSection,
     PredictSection,
-    TrainSection,
 )
 from toolkit.config.section import Section
 from toolkit.config.select_section import SelectModelSection
 from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.config.serve_section import ServeSection
+from toolkit.config.train_section import TrainSection
 
 
 class Config(Section):

@@ -68,6 +68,30 @@ def draw_loss_curve(rows: Sequence[Row], path: Path | str) -> None:
     _write(figure, axes, path)
 
 
+def draw_rate_curve(
+    rates: Sequence[float],
+    losses: Sequence[float],
+    smoothed: Sequence[float],
+    suggestion: float,
+    path: Path | str,
+) -> None:
+    """Writes the loss of a range test over the learning rate as PNG.
+
+    Args:
+        rates: of the steps.
+        losses: of the steps.
+        smoothed: the same without their noise.
+        suggestion: the rate that is marked.
+        path: the picture; written atomically.
+    """
+    figure, axes = _axes("learning rate", "loss")
+    axes.set_xscale("log")
+    axes.plot(rates, losses, color="0.8", linewidth=0.8)
+    axes.plot(rates, smoothed, color="black", linewidth=1.5, label="loss, smoothed")
+    axes.axvline(suggestion, color="tab:green", linestyle="--", label=f"{suggestion:.2g}")
+    _write(figure, axes, path)
+
+
 def draw_recall_curve(rows: Sequence[Row], path: Path | str) -> None:
     """Writes recall@1, recall@5 and mAP of every evaluation as PNG.
 
