@@ -154,7 +154,8 @@ def _covariance(centred: NDArray[np.float64]) -> NDArray[np.float64]:
 def _shrunk(covariance: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
     """Source: Ledoit and Wolf, "A well-conditioned estimator", 2004; the share is given here."""
     width = len(covariance)
-    return (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / width * np.eye(width)
+    even: NDArray[np.float64] = np.trace(covariance) / width * np.eye(width)
+    return (1 - shrinkage) * covariance + shrinkage * even
 
 
 def _principal(
