@@ -163,6 +163,7 @@ TASKS = Registry(
             "check_dataset",
             "train",
             "evaluate",
+            "compare",
             "export",
             "predict",
             "extract",
