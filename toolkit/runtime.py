@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from toolkit.errors import DeviceError, ExtraError, import_optional
 
 _DEVICE = re.compile(r"(auto|cpu|gpu)(?::(\d+(?:,\d+)*))?")
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+# Said by Paddle whenever it is imported, and whenever batch norm is trained; nothing to be done.
+_PADDLE_SAYS = ("No ccache found", "When training, we now always track")
 _PLAIN_LINE_SECONDS = 10.0
 # Where a container says how much of the processors it may use: "200000 100000" is two.
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -127,6 +130,12 @@ def prepare_paddle() -> None:
     information = Path("/proc/cpuinfo")
     if information.is_file() and "AuthenticAMD" in information.read_text(encoding="utf-8"):
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+
+
+def ignore_paddle_warnings() -> None:
+    """Lets this process not repeat what Paddle says however it is used."""
+    for known in _PADDLE_SAYS:
+        warnings.filterwarnings("ignore", message=known, category=UserWarning)
 
 
 def check_opencv() -> None:

@@ -198,12 +198,15 @@ def test_the_launcher_of_paddle_starts_it_too(trained, tmp_path, repository, dra
     assert "export runs in one process" in (tmp_path / "logs" / "workerlog.0").read_text()
 
 
-def test_an_interrupt_ends_all_processes(tmp_path, repository, tiny_config, drawn_dataset):
+def test_an_interrupt_lets_all_processes_save_and_end(
+    tmp_path, repository, tiny_config, drawn_dataset
+):
     file = tmp_path / "recipe.yaml"
     file.write_text(tiny_config.format(dataset=drawn_dataset, output=tmp_path / "run"), "utf-8")
     command = [sys.executable, str(repository / "main.py"), "-c", str(file)]
     overrides = ["Global.mode=train", "Train.num_processes=2", "Train.epochs_iters=5000"]
-    overrides += ["Train.eval_interval=5000", "Train.save_interval=5000"]
+    overrides += ["Train.eval_interval=5000", "Train.save_interval=5000", "Train.save_steps=3"]
+    overrides += ["Arch.Head={name: CosMargin, sharded: true}"]
     process = started(
         [*command, *(part for text in overrides for part in ("-o", text))],
         stderr=subprocess.STDOUT,
@@ -218,10 +221,14 @@ def test_an_interrupt_ends_all_processes(tmp_path, repository, tiny_config, draw
     process.send_signal(signal.SIGINT)
     output = ended(process, seconds=60)
     assert process.returncode == 130, output
-    assert "Interrupted" in output
+    assert "Interrupted by SIGINT after step" in output
+    # Both ended behind the same update, and the first one has saved it.
+    result = json.loads((tmp_path / "run" / "train_result.json").read_text())
+    assert not result["done_flag"]
+    info = json.loads((tmp_path / "run" / "latest" / "latest.info.json").read_text())
+    assert info["step"] == result["steps"] > 0
     # What multiprocessing keeps beside them ends a moment after its owner.
     limit = time.monotonic() + 20
     while left := [child for child in children if Path(f"/proc/{child}").exists()]:
         assert time.monotonic() < limit, left
         time.sleep(0.1)
-    assert not json.loads((tmp_path / "run" / "train_result.json").read_text())["done_flag"]

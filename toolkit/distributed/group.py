@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import paddle
 from paddle import Tensor
 
 _COUNT, _BACKEND = "PADDLE_TRAINERS_NUM", "PADDLE_DISTRI_BACKEND"
+_MET = "toolkit/met"
 _ASK_AFTER = 0.001  # seconds, doubled up to the next
 _ASK_AT_LEAST_EVERY = 0.1
 
@@ -59,13 +61,25 @@ def meet() -> None:
     """
     if process_count() == 1:
         return
-    store = paddle.base.core.create_or_get_global_tcp_store()
-    come, seconds = store.add("toolkit/met", 1), _ASK_AFTER
+    come, seconds = _added(1), _ASK_AFTER
     # The processes meet one time after the other, so a count alone tells the times apart.
     awaited = -(-come // process_count()) * process_count()
-    while store.add("toolkit/met", 0) < awaited:
+    while _added(0) < awaited:
         time.sleep(seconds)
         seconds = min(2 * seconds, _ASK_AT_LEAST_EVERY)
+
+
+def _added(number: int) -> int:
+    """Adds to how often processes have come, and returns that."""
+    store = paddle.base.core.create_or_get_global_tcp_store()
+    if not hasattr(signal, "pthread_sigmask"):
+        return int(store.add(_MET, number))
+    # Paddle takes an answer that a signal interrupts for a lost connection: signals wait.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
+        return int(store.add(_MET, number))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def first_alone(act: Callable[[], None]) -> None:

@@ -71,6 +71,8 @@ class _Worker:
             os.sched_setaffinity(0, self.cores[rank])
         if rank:
             _write_to(self.logs / f"process_{rank}.log")
+        # Paddle's launcher lets every library say what it does.
+        logging.getLogger().setLevel(logging.WARNING)
         # Being ended by the others' end is no fault to print the stack of.
         paddle.disable_signal_handler()
         # Paddle prints which of its flags are not the default.
@@ -197,27 +199,24 @@ class _Watch:
         for value in self._returned.values():
             if isinstance(value, _Refused):
                 raise value.error
-        if self._asked:
-            raise KeyboardInterrupt
-        codes = [process.exitcode for process in self._started.processes]
-        for rank, code in enumerate(codes):
-            if code is not None and code < 0:
-                raise ProcessError(
-                    f"Process {rank} of {self._plan.count} was ended by signal {-code}; the others "
-                    "were ended too. Signal 9 often means that the machine ran out of memory: "
-                    f"take a smaller Train.batch_size or fewer processes.{self._log_of(rank)}"
-                )
         traces = {
             rank: queue.get()
             for rank, queue in enumerate(self._started.error_queues)
             if not queue.empty()
         }
-        # Whoever waited for the one that failed says that the connection is lost.
-        rank, trace = min(
-            traces.items(),
-            key=lambda item: "gloo" in item[1] or "store" in item[1].splitlines()[-1].lower(),
-            default=(0, "It left without a word."),
-        )
+        # Whoever waited for another one says that the connection is lost.
+        causes = {rank: trace for rank, trace in traces.items() if not _lost_another(trace)}
+        if not causes and self._asked:
+            raise KeyboardInterrupt
+        codes = [process.exitcode for process in self._started.processes]
+        for rank, code in enumerate(codes):
+            if not causes and code is not None and code < 0:
+                raise ProcessError(
+                    f"Process {rank} of {self._plan.count} was ended by signal {-code}; the others "
+                    "were ended too. Signal 9 often means that the machine ran out of memory: "
+                    f"take a smaller Train.batch_size or fewer processes.{self._log_of(rank)}"
+                )
+        rank, trace = next(iter((causes or traces or {0: "It left without a word."}).items()))
         raise RuntimeError(
             f"Process {rank} of {self._plan.count} failed and all were ended."
             f"{self._log_of(rank)}\n{trace}"
@@ -225,6 +224,11 @@ class _Watch:
 
     def _log_of(self, rank: int) -> str:
         return f" Its log: {self._plan.logs / f'process_{rank}.log'}" if rank else ""
+
+
+def _lost_another(trace: str) -> bool:
+    """Tells a failure that comes of the end of another process."""
+    return "gloo" in trace or "store" in trace.splitlines()[-1].lower()
 
 
 def _shared_cores(count: int) -> tuple[tuple[int, ...], ...]:

@@ -8,7 +8,12 @@ from typing import Any
 from toolkit.config.schema import Config
 from toolkit.errors import ConfigError
 from toolkit.registry import TASKS
-from toolkit.runtime import configure_logging, prepare_paddle, resolve_device
+from toolkit.runtime import (
+    configure_logging,
+    ignore_paddle_warnings,
+    prepare_paddle,
+    resolve_device,
+)
 from toolkit.tasks.report import Report
 from toolkit.training.interruption import InterruptedRunError
 
@@ -131,6 +136,7 @@ def _run_in_processes(config: Config, devices: list[str]) -> Report:
 def _task_of_process(config: Config) -> GroupReport:
     """Runs the task in a process that was started for it."""
     prepare_paddle()
+    ignore_paddle_warnings()
     output, mode = Path(config.Global.output), config.Global.mode
     keeps_log = mode == "train" and launched_rank() == 0
     configure_logging(output / "train.log" if keeps_log else None)

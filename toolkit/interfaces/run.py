@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,15 +14,13 @@ from toolkit.config.yaml_core import Document
 from toolkit.errors import ConfigError, StorageError, ToolkitError
 from toolkit.interfaces.processes import launched_rank, run_task
 from toolkit.registry import TASKS
-from toolkit.runtime import check_opencv, configure_logging, prepare_paddle
+from toolkit.runtime import check_opencv, configure_logging, ignore_paddle_warnings, prepare_paddle
 from toolkit.storage import write_json, write_text
 from toolkit.tasks.report import Report
 from toolkit.training.interruption import InterruptedRunError
 from toolkit.version import __version__
 
 _LOG = logging.getLogger(__name__)
-# Said by Paddle whenever it is imported, and whenever batch norm is trained; nothing to be done.
-_PADDLE_SAYS = ("No ccache found", "When training, we now always track")
 # What the machine refuses is no bug of ours.
 _MACHINE_SAYS_NO = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _ROOM = "Make room or give the rights, or name another folder in Global.output."
@@ -65,8 +62,7 @@ def run_config(config: Config, notes: Sequence[str] = ()) -> Report:
     """
     output, mode = Path(config.Global.output), config.Global.mode
     prepare_paddle()
-    for known in _PADDLE_SAYS:
-        warnings.filterwarnings("ignore", message=known, category=UserWarning)
+    ignore_paddle_warnings()
     if launched_rank():
         # Another process of the group keeps the record.
         configure_logging()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from paddle import Tensor, nn
 from paddle.nn.initializer import Constant
 
-from toolkit.distributed.group import process_count, process_rank
+from toolkit.distributed.group import meet, process_count, process_rank
 from toolkit.distributed.shares import gather_rows, shares_of
 from toolkit.errors import ConfigError
 
@@ -157,6 +157,8 @@ def whole_tables(network: nn.Layer) -> Iterator[None]:
     Every process has to enter it. Each needs room for the whole table meanwhile.
     """
     divided = _divided(network)
+    if divided:
+        meet()  # one may still write what it held whole before
     counts = [len(table.rows) for table in divided]
     for table in divided:
         table.rows = _of_all(table.rows)
