@@ -101,7 +101,7 @@ def build_training_data(config: Config) -> TrainingData:
         rotate_classes=config.Data.rotate_classes,
     )
     dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
-    findings = []
+    findings = list[RecipeFinding]()
     if config.Train.adapter in (None, "linear"):  # the others are no training
         findings = require_sound_recipe(
             Recipe(

@@ -154,12 +154,12 @@ class _Run:
             began = time.monotonic()
             group = list(islice(batches, self.plan.accumulate_steps))
             reader_seconds = time.monotonic() - began
-            if not group:
-                exhausted = True
-                break
             joint = agreed(group, self.stop())
             if joint.stop:  # what was read now is read again by the run that goes on
                 return
+            if not group:
+                exhausted = True
+                break
             # Act 3: learn, and report.
             record = self.update(joint, began, reader_seconds)
             images += record.images
