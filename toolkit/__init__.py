@@ -15,24 +15,29 @@ if TYPE_CHECKING:
     from toolkit.interfaces.api import create_model
     from toolkit.interfaces.extraction import extract
     from toolkit.interfaces.run import run
+    from toolkit.interfaces.searching import build_index, search
 
 __all__ = [
     "ToolkitError",
     "__version__",
+    "build_index",
     "create_model",
     "extract",
     "list_models",
     "model_card",
     "run",
+    "search",
 ]
 
 _HOMES = {
     "ToolkitError": "toolkit.errors",
+    "build_index": "toolkit.interfaces.searching",
     "create_model": "toolkit.interfaces.api",
     "extract": "toolkit.interfaces.extraction",
     "list_models": "toolkit.cards.catalog",
     "model_card": "toolkit.cards.catalog",
     "run": "toolkit.interfaces.run",
+    "search": "toolkit.interfaces.searching",
 }
 
 

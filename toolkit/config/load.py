@@ -103,6 +103,17 @@ def load_config(file: pathlib.Path | str, overrides: Sequence[str] = ()) -> Conf
     return check_document(read_document(file, overrides))
 
 
+def sections_config(sections: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Completes from the model's card, and validates, sections that a program gives.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    document = Document({name: dict(section) for name, section in sections.items()})
+    document.problems += _complete(document)
+    return check_document(document)
+
+
 def check_document(document: Document) -> Config:
     """Validates a document against the schema.
 

@@ -1,7 +1,7 @@
 """Mode search: the nearest records of pictures, as lines of JSON and on a contact sheet."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,21 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.build.calibrating import calibrated
-from toolkit.build.index import PictureRow, open_model, query_inputs
-from toolkit.build.index_store import index_store
-from toolkit.build.searching import build_search
+from toolkit.build.picture_search import Found, PictureSearch, open_search
+from toolkit.config.index_section import SearchSection
 from toolkit.config.schema import Config
 from toolkit.data.decode import read_rgb
 from toolkit.errors import ImageError
 from toolkit.evaluation.open_set import Threshold
-from toolkit.index.interface import Hit
 from toolkit.index.recognition import vote
 from toolkit.reports.contact_sheet import Cell, write_contact_sheet
 from toolkit.runtime import Progress, stopwatch
 from toolkit.storage import atomic_path
 
-_AT_ONCE = 32
 _NAMED = 5
 _LINES = "search.jsonl"
 
@@ -87,38 +83,23 @@ class SearchReport:
         return "\n".join([*lines, *(f"  {file}" for file in self.files)])
 
 
-@dataclass(frozen=True)
-class _Found:
-    row: PictureRow
-    hits: list[Hit]
-    error: str | None = None
-
-
 def run(config: Config) -> SearchReport:
     """Searches every picture of ``Search.input``.
 
     Raises:
         ToolkitError: the index, the model or the input cannot be used.
     """
-    rows = query_inputs(config)
-    model = open_model(config, config.Search)
-    expected = model.fingerprint if config.Search.check_model else None
-    store = index_store(config, config.Search)
-    with store.open(fingerprint=expected, read_only=True) as index, stopwatch() as watch:
-        threshold = calibrated(config, index, model.predictor)
-        if threshold is not None:
-            calm = config.Search.model_copy(update={"threshold": threshold.threshold})
-            config = config.model_copy(update={"Search": calm})
-        told = _searched(config, model.predictor, build_search(config.Search, index), rows)
+    with open_search(config) as search, stopwatch() as watch:
+        told = _told(config, search)
     share = sum(told.right) / len(told.right) if told.right else None
     file = Path(config.Global.output) / _LINES
     files = [file, _sheet(config, told.shown)] if told.shown else [file]
     return SearchReport(
-        len(rows) - len(told.failures),
+        len(search.rows) - len(told.failures),
         told.failures,
         told.examples,
         share,
-        threshold,
+        search.measured,
         files,
         watch["seconds"],
     )
@@ -128,24 +109,24 @@ def run(config: Config) -> SearchReport:
 class _Told:
     """What a search is remembered by."""
 
-    shown: list[_Found]
+    shown: list[Found]
     failures: list[str]
     examples: list[str]
     right: list[bool]
 
 
-def _searched(config: Config, predictor: Any, find: Any, rows: Sequence[PictureRow]) -> _Told:
-    """Writes a line for every row, and returns what goes on the sheet and into the report."""
-    told, most = _Told([], [], [], []), config.Search.sheet_queries
+def _told(config: Config, search: PictureSearch) -> _Told:
+    """Writes a line for every picture, and returns what goes on the sheet and into the report."""
+    told, most = _Told([], [], [], []), search.section.sheet_queries
     # Lists are in the order of their classes; the sheet shows some of all.
-    every = max(len(rows) // max(most, 1), 1)
+    every = max(len(search.rows) // max(most, 1), 1)
     with (
         atomic_path(Path(config.Global.output) / _LINES) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace") as lines,
-        Progress("search", len(rows)) as progress,
+        Progress("search", len(search.rows)) as progress,
     ):
-        for number, found in enumerate(_found(predictor, find, rows)):
-            lines.write(_line(config, found) + "\n")
+        for number, found in enumerate(search.found()):
+            lines.write(_line(search.section, found) + "\n")
             progress.advance()
             if found.error is not None:
                 told.failures.append(f"{found.row.id}: {found.error}")
@@ -159,26 +140,7 @@ def _searched(config: Config, predictor: Any, find: Any, rows: Sequence[PictureR
     return told
 
 
-def _found(predictor: Any, find: Any, rows: Sequence[PictureRow]) -> Iterator[_Found]:
-    results = predictor.predict([_address(row) for row in rows])
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
-        done = [next(results) for _ in some]
-        vectors = [result.feature for result in done if result.feature is not None]
-        hits = iter(find(np.stack(vectors)) if vectors else [])
-        for row, result in zip(some, done, strict=True):
-            if result.feature is None:
-                yield _Found(row, [], str(result.error))
-            else:
-                yield _Found(row, next(hits))
-
-
-def _address(row: PictureRow) -> str | Path:
-    """Path of a picture, or its address: as a path it would lose one of its slashes."""
-    return row.id if row.id.startswith(("http://", "https://")) else row.path
-
-
-def _line(config: Config, found: _Found) -> str:
+def _line(section: SearchSection, found: Found) -> str:
     hits = [
         {"id": hit.id, "score": hit.score, "distance": hit.distance, "record": hit.record}
         for hit in found.hits
@@ -186,18 +148,18 @@ def _line(config: Config, found: _Found) -> str:
     line: dict[str, Any] = {"query": found.row.id, "hits": hits}
     if found.error is not None:
         line["error"] = found.error
-    elif config.Search.vote:
-        answer = vote(found.hits, threshold=config.Search.threshold)
+    elif section.vote:
+        answer = vote(found.hits, threshold=section.threshold)
         line |= {"label": answer.label, "share": answer.share, "score": answer.score}
     return json.dumps(line, ensure_ascii=False)
 
 
-def _example(found: _Found) -> str:
+def _example(found: Found) -> str:
     hits = ", ".join(f"{hit.id} {hit.score:.3f}" for hit in found.hits[:3])
     return f"{found.row.id}: {hits or 'no match'}"
 
 
-def _sheet(config: Config, shown: Sequence[_Found]) -> Path:
+def _sheet(config: Config, shown: Sequence[Found]) -> Path:
     roots = _roots(config)
     rows = []
     for found in shown:
