@@ -27,8 +27,8 @@ def test_what_goes_in_is_found(photographs, tmp_path):
     assert build_index(photographs, tmp_path / "index").tally.unchanged == 3
     asked = [photographs / "b.png", tmp_path / "nothing.png"]
     known, unknown = search(tmp_path / "index", asked, topk=2)
-    assert [hit.id for hit in known.hits][0] == "b.png"
     assert len(known.hits) == 2
+    assert known.hits[0].id == "b.png"
     assert known.hits[0].score == pytest.approx(1, abs=1e-5)
     assert unknown.hits == []
     assert "no such file" in unknown.error
@@ -37,7 +37,7 @@ def test_what_goes_in_is_found(photographs, tmp_path):
 
 
 def test_a_wrong_option_is_named(photographs, tmp_path):
-    with pytest.raises(ConfigError, match="Index.kid.*Did you mean 'kind'"):
+    with pytest.raises(ConfigError, match=r"Index\.kid.*Did you mean 'kind'"):
         build_index(photographs, tmp_path / "index", kid="flat")
 
 
