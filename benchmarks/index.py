@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from benchmarks.index_work import (
     CENTRES,
     DIMENSION,
+    DIRECTIONS,
+    NOISE,
     NUM_QUERIES,
     SEED,
     SPREAD,
@@ -125,8 +127,8 @@ def details(options: Options, comparisons: Sequence[Comparison]) -> Details:
     return Details(
         versions={"faiss-cpu": faiss.__version__},
         parameters={
-            "vectors": f"{DIMENSION} numbers around {CENTRES} centres, spread {SPREAD}, length 1, "
-            f"seed {SEED}",
+            "vectors": f"{DIMENSION} numbers in {DIRECTIONS} directions and a noise of {NOISE}, "
+            f"around {CENTRES} centres, spread {SPREAD}, length 1, seed {SEED}",
             "recall": f"of the true {K} nearest, by {NUM_QUERIES} queries that are not in it",
             "memory": "what a new process grows by when it opens the index and answers once",
         },
