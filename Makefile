@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 22
 
-demo: $(RUNTIME)  ## the whole path on drawn pictures: check, train, evaluate, export, predict
+demo: $(RUNTIME)  ## the whole path on drawn pictures: check, train, evaluate, export, predict, search
 	$(BIN)/python dataset_tools/run_demo.py
 
 test: check  ## what CI runs: format, lint, types, import rules, fast tests
@@ -48,6 +48,7 @@ conformance: $(RUNTIME)  ## networks against PaddleClas, TF-slim and Keras; expo
 	$(BIN)/python -m benchmarks.conformance.oracles
 	$(BIN)/python -m benchmarks.conformance.paddlex
 	$(BIN)/python -m benchmarks.conformance.onnx
+	$(BIN)/python -m benchmarks.conformance.easycv
 
 docs: $(RUNTIME)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate

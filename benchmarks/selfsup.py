@@ -6,6 +6,7 @@ For each seed: recall@1 on 21 unseen classes of the untrained network and of the
 trained on unlabelled.txt, with 95% intervals over the queries; then the same network trained on 5
 labelled pictures of each class of train.txt, from scratch and from what was learnt without labels,
 with the same budget. Prints all numbers, whatever they are, and writes them into DIR/selfsup.json.
+A training that came to its end is not run again: the same command goes on after an interruption.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from toolkit.build.model import build_recognizer, load_trained
 from toolkit.cards.weight_sources import find_weights
 from toolkit.config.load import load_config
 from toolkit.runtime import seed_framework
+from toolkit.storage import write_json
 
 CONFIG = REPOSITORY / "configs/self_supervised/grocery_MoCo.yaml"
 WITH_LABELS = REPOSITORY / "configs/general_recognition/grocery_SmallResNet.yaml"
@@ -108,14 +110,20 @@ def _dataset() -> Path:
 
 
 def _train(config: Path, seed: int, output: Path, settings: Sequence[str]) -> float:
-    """Runs main.py and returns recall@1 of the last epoch."""
+    """Runs main.py, unless it did so to the end before, and returns recall@1 of the last epoch."""
     overrides = [
         "Global.mode=train", f"Global.seed={seed}", f"Global.output={output}",
         f"Global.dataset_dir={_dataset()}", "Train.skip_check=true", *settings,
     ]  # fmt: skip
-    command = [sys.executable, str(REPOSITORY / "main.py"), "-c", str(config)]
-    command += [part for override in overrides for part in ("-o", override)]
-    subprocess.run(command, check=True, cwd=REPOSITORY)
+    asked = {"config": config.read_text(encoding="utf-8"), "settings": overrides}
+    # Beside the folder: a new run moves away what is inside.
+    finished = output.with_name(f"{output.name}.finished.json")
+    if not finished.is_file() or json.loads(finished.read_text(encoding="utf-8")) != asked:
+        finished.unlink(missing_ok=True)
+        command = [sys.executable, str(REPOSITORY / "main.py"), "-c", str(config)]
+        command += [part for override in overrides for part in ("-o", override)]
+        subprocess.run(command, check=True, cwd=REPOSITORY)
+        write_json(finished, asked)
     result = json.loads((output / "train_result.json").read_text(encoding="utf-8"))
     return float(result["best_metrics"]["recall1"])
 

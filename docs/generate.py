@@ -27,6 +27,7 @@ from toolkit.registry import (
     OPTIONS,
     SAMPLERS,
     SCHEDULES,
+    TRACKERS,
     TRANSFORMS,
     Registry,
 )
@@ -57,7 +58,7 @@ def configuration_page() -> str:
     ]
     for registry in (
         BACKBONES, NECKS, HEADS, LOSSES, METHODS, OPTIMIZERS, SCHEDULES, SAMPLERS, TRANSFORMS,
-        OPTIONS,
+        TRACKERS, OPTIONS,
     ):  # fmt: skip
         lines += _registry_table(registry)
     return "\n".join(lines) + "\n"

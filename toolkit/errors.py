@@ -4,6 +4,7 @@ ToolkitError                  the user's input was wrong                        
 ├── ConfigError               a key, a value or an -o that cannot be read
 ├── DatasetError              a list, folder or column that the run needs
 │   ├── ImageError            one picture that cannot be read or decoded
+│   ├── PicturesGoneError     the folder of all pictures is gone, and does not come back
 │   └── RecordError           a file of packed pictures that is damaged or does not fit
 ├── WeightsError              a weight or state file: missing, hostile, unfitting
 ├── StorageError             a folder that cannot be written to, a disk that is full
@@ -12,8 +13,10 @@ ToolkitError                  the user's input was wrong                        
 ├── FetchError                an address that cannot be reached, or gave wrong bytes
 ├── ArchiveError              a tar archive that is damaged, or leads outside of its folder
 ├── ExtractionError           an extraction of other settings, or workers that keep dying
+├── RunError                  an output folder that is no run, or has no numbers
 ├── ModelError                a model name or directory that cannot be opened
 ├── DeviceError               a device that is not there, or a malformed device string
+├── ProcessError              a process of a run of several that was killed
 ├── ExtraError                an optional package is not installed; names the extra
 └── GateError                 the input was fine, the result is not good enough   exit code 1
     ├── CheckFailedError      the dataset did not pass its check
@@ -52,6 +55,10 @@ class DatasetError(ToolkitError):
 
 class ImageError(DatasetError):
     """One picture cannot be read or decoded."""
+
+
+class PicturesGoneError(DatasetError):
+    """The folder that all training pictures are in is gone, and did not come back."""
 
 
 class RecordError(DatasetError):
@@ -94,12 +101,20 @@ class ExtractionError(ToolkitError):
     """An extraction is of other settings than the one begun, or its workers keep dying."""
 
 
+class RunError(ToolkitError):
+    """An output folder is not that of a finished run, or has nothing to compare."""
+
+
 class ModelError(ToolkitError):
     """A model name is unknown, or a model directory is not complete."""
 
 
 class DeviceError(ToolkitError):
     """A device string is malformed, or names a device that is not there."""
+
+
+class ProcessError(ToolkitError):
+    """One of several processes that train together was killed."""
 
 
 class ExtraError(ToolkitError):
@@ -145,6 +160,7 @@ _EXTRA_OF = {
     "fastapi": "service",
     "fsspec": "object-store",
     "ml_dtypes": "onnxruntime",
+    "mlflow": "mlflow",
     "numba": "kernels",
     "onnx": "onnxruntime",
     "onnxruntime": "onnxruntime",
@@ -159,9 +175,11 @@ _EXTRA_OF = {
     "ray": "ray",
     "s3fs": "object-store",
     "starlette": "service",
+    "tensorboard": "tensorboard",
     "threadpoolctl": "kernels",
     "uvicorn": "service",
     "visualdl": "visualdl",
+    "wandb": "wandb",
 }
 
 

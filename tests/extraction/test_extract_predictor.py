@@ -9,6 +9,7 @@ import pytest
 
 import toolkit
 from tests.extraction.conftest import SPOILT
+from toolkit.build.worker_model import CustomModel
 from toolkit.errors import ConfigError, ModelError
 
 CLASSES = '''
@@ -131,3 +132,20 @@ def test_the_python_api(listed, tmp_path, model_dir):
         toolkit.extract(listed, tmp_path / "x.npy", pool="avg")
     with pytest.raises(ConfigError, match=r"engine is 'onnxruntime', whose file normalises"):
         toolkit.extract(listed, tmp_path / "x.npy", l2_normalise=False, engine="onnxruntime")
+
+
+def test_a_class_without_a_model_is_not_told_apart_by_this_folder(
+    predictors, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").write_bytes(b"1")
+    nothing = CustomModel("my_predictors:Mean", "", None)
+    named = CustomModel("my_predictors:Mean", "weights", None)
+    before = nothing.identity(), named.identity()
+    (tmp_path / "weights").write_bytes(b"2")
+    assert nothing.identity() == before[0]
+    assert named.identity() != before[1]
+    (tmp_path / "weights").unlink()
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "part").write_bytes(b"1")
+    assert named.identity()["weights"] == before[1]["weights"]

@@ -15,8 +15,8 @@ from toolkit.build import supervised
 from toolkit.build.model import build_recognizer
 from toolkit.cards.weights import read_state, read_weights, write_weights
 from toolkit.errors import ConfigError
+from toolkit.reports.run_rows import read_rows
 from toolkit.training.learner import state_arrays
-from toolkit.training.run_log import read_rows
 
 TRAIN = "Global.mode=train"
 FROZEN = "Train.freeze_backbone=true"

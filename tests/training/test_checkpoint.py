@@ -1,5 +1,6 @@
 """Checkpoints: whole sets only, and strict about what fits."""
 
+import errno
 import json
 import shutil
 
@@ -11,7 +12,7 @@ from tiny_training import Net, assert_identical, make_learner, make_loader, snap
 
 from toolkit import storage
 from toolkit.cards.weights import read_state, read_weights, write_state
-from toolkit.errors import WeightsError
+from toolkit.errors import StorageError, WeightsError
 from toolkit.training import checkpoint
 from toolkit.training.checkpoint import (
     Best,
@@ -205,6 +206,28 @@ def test_a_failing_export_leaves_the_old_checkpoint(saved):
 
     with pytest.raises(RuntimeError, match="export"):
         save_checkpoint(folder, "latest", trained(5), STATE, finish=fail)
+    other = make_learner(seed=4)
+    load_checkpoint(folder, other)
+    assert_identical(snapshot(learner), snapshot(other))
+    assert [path.name for path in folder.parent.iterdir()] == ["latest"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("failing", range(1, 6))
+def test_a_full_disk_leaves_the_old_checkpoint_and_says_so(saved, monkeypatch, number, failing):
+    folder, learner = saved
+    calls = []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) == failing:
+            raise OSError(number, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.os, "fsync", full)
+        with pytest.raises(StorageError, match=r"latest of step 9 .*MiB are free.*=auto") as caught:
+            save_checkpoint(folder, "latest", trained(5), STATE)
+    assert caught.value.exit_code == 2
     other = make_learner(seed=4)
     load_checkpoint(folder, other)
     assert_identical(snapshot(learner), snapshot(other))

@@ -24,6 +24,9 @@ RUN = (
     "recall_curve.png",
     "label_order.json",
     "train_result.json",
+    "tensorboard/events.out.tfevents.1",
+    "vdlrecords.1700000000.log",
+    "trackers.json",
 )
 OTHER = ("config.yaml", "train.log", "check_dataset/facts.jsonl", "epoch_notes/mine.txt", "x.png")
 
@@ -62,7 +65,8 @@ def test_going_on_from_another_folder_is_a_run_of_its_own(tmp_path):
 
 
 def test_a_run_without_a_checkpoint_leaves_no_figures(tmp_path):
-    old_run(tmp_path, "metrics.jsonl", "loss_curve.png", "train_result.json", *OTHER)
+    figures = ("metrics.jsonl", "loss_curve.png", "train_result.json", "tensorboard/events.out")
+    old_run(tmp_path, *figures, *OTHER)
     assert clear_for_run(tmp_path) is None
     assert names(tmp_path) == sorted(Path(name).parts[0] for name in OTHER)
 

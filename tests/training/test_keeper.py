@@ -7,12 +7,14 @@ import pytest
 from tiny_training import assert_identical, make_learner, make_loader, snapshot
 
 from toolkit.cards.weights import read_weights, write_state
+from toolkit.errors import PicturesGoneError
+from toolkit.reports.run_rows import read_rows
 from toolkit.storage import read_json
 from toolkit.training.checkpoint import find_checkpoint, load_checkpoint
 from toolkit.training.fit import TrainingPlan, fit
 from toolkit.training.keeper import CheckpointKeeper, KeepPlan, Saved
-from toolkit.training.learner import state_arrays
-from toolkit.training.run_log import RunLog, read_rows
+from toolkit.training.learner import Listener, Position, state_arrays
+from toolkit.training.run_log import RunLog
 
 
 class Scores:
@@ -245,3 +247,74 @@ def test_a_folder_left_aside_is_put_back_at_the_start(tmp_path):
     CheckpointKeeper(tmp_path, make_learner(), KeepPlan(), seed=3)
     assert find_checkpoint(tmp_path / "best_model").is_file()
     assert find_checkpoint(tmp_path / "latest").is_file()
+
+
+def test_latest_is_saved_within_an_epoch(tmp_path):
+    """6 batches an epoch: after steps 4, 8 and 12, and at the two ends."""
+    seen = []
+
+    class Watch(Listener):
+        def on_step(self, _):
+            stem = tmp_path / "latest/latest"
+            if stem.with_suffix(".info.json").is_file():
+                seen.append(read_json(stem.with_suffix(".info.json"))["step"])
+            else:
+                seen.append(0)
+
+    learner = make_learner()
+    keeper = CheckpointKeeper(tmp_path, learner, KeepPlan(save_steps=4), seed=3)
+    plan = TrainingPlan(epochs=2, seed=3)
+    fit(learner, make_loader(), plan, listeners=[keeper, Watch()])
+    assert seen == [0, 0, 0, 4, 4, 4, 6, 8, 8, 8, 8, 12]
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 6, 9])
+def test_a_stopped_run_is_saved_where_it_stands_and_goes_on_to_the_same(tmp_path, stop_at):
+    """Step 6 is the last of an epoch: it is closed, and evaluated, by the run that goes on."""
+    whole_result, whole, _ = train(tmp_path / "whole", [0.1, 0.3, 0.2])
+    learner, output = make_learner(), tmp_path / "stopped"
+    steps = []
+    count = Listener()
+    count.on_step = steps.append
+    scores = Scores(learner, [0.1, 0.3, 0.2])
+    keeper = CheckpointKeeper(output, learner, KeepPlan(), seed=3, evaluate=scores)
+    stop = lambda: "interrupted" if len(steps) == stop_at else ""  # noqa: E731
+    plan = TrainingPlan(epochs=3, seed=3)
+    result = fit(learner, make_loader(), plan, listeners=[count, keeper], stop=stop)
+    assert (result.reached, result.position.step) == ("interrupted", stop_at)
+    assert keeper.so_far().best_by == ("metric" if stop_at == 9 else "last_epoch")
+    other = make_learner(seed=77)
+    state = load_checkpoint(output / "latest", other)
+    assert state.position == result.position
+    left = scores.scores
+    again, _, _ = train(output, left, learner=other, state=state, epochs=3)
+    assert again == whole_result
+    assert_identical(snapshot(whole), snapshot(other))
+
+
+def test_pictures_that_are_gone_end_a_run_with_everything_saved(tmp_path):
+    loader = make_loader()
+
+    class Gone:
+        def __len__(self):
+            return len(loader)
+
+        def epoch(self, epoch, skip_batches):
+            yield from list(loader.epoch(epoch, skip_batches))[:3]
+            raise PicturesGoneError("gone")
+
+    learner = make_learner()
+    keeper = CheckpointKeeper(tmp_path, learner, KeepPlan(), seed=3)
+    with pytest.raises(PicturesGoneError):
+        fit(learner, Gone(), TrainingPlan(epochs=2, seed=3), listeners=[keeper])
+    other = make_learner(seed=9)
+    assert load_checkpoint(tmp_path / "latest", other).position == Position(1, 3, 3)
+    assert_identical(snapshot(learner), snapshot(other))
+
+
+def test_what_goes_on_from_elsewhere_is_there_from_the_start(tmp_path):
+    train(tmp_path / "first", [0.5])
+    learner = make_learner()
+    state = load_checkpoint(tmp_path / "first/latest", learner)
+    CheckpointKeeper(tmp_path / "second", learner, KeepPlan(), seed=3).resume(state)
+    assert load_checkpoint(tmp_path / "second/latest", make_learner()).position == state.position

@@ -1,19 +1,29 @@
 """From `Data` and list files to training batches, and to lists for evaluation."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from toolkit.audit.dataset import load_lists
 from toolkit.build.fetching import fetch_options
+from toolkit.build.known_classes import known_classes
 from toolkit.build.lists import list_files
+from toolkit.build.recipe.check import require_sound_recipe
+from toolkit.build.recipe.finding import Recipe, RecipeFinding
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.data.dataset import ImageDataset
 from toolkit.data.manifest import Manifest, label_order
 from toolkit.data.picture_cache import CachePlan, open_picture_cache
 from toolkit.data.picture_files import PictureFiles
+from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.samplers import Sampler
+from toolkit.data.shared_sampler import SharedSampler
+from toolkit.distributed.group import first_then_others, process_count, process_rank
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
 from toolkit.runtime import cores_allowed
@@ -33,9 +43,11 @@ class TrainingData:
         dataset: the pictures.
         sampler: which of them form which batch.
         paths: the files, one a row of the list.
-        classes: the labels as written in the list; the class index is the place in this list.
+        classes: the labels as written in the list, and those that the run's checkpoint knows; the
+            class index is the place in this list.
         num_outputs: rows of the class head.
         num_images: rows of the list.
+        findings: what of the recipe is unlikely to go with it.
     """
 
     loader: BatchLoader
@@ -45,6 +57,7 @@ class TrainingData:
     classes: list[str]
     num_outputs: int
     num_images: int
+    findings: list[RecipeFinding]
 
 
 def read_split(config: Config, split: str) -> Manifest:
@@ -65,10 +78,10 @@ def build_training_data(config: Config) -> TrainingData:
     """Builds the loader of train.txt.
 
     Raises:
-        ConfigError: Train.num_classes or Train.batch_size does not go with the data.
+        ConfigError: something of the recipe cannot work with the data.
     """
     manifest = read_split(config, "train")
-    classes = label_order(manifest.labels)
+    classes = label_order([*manifest.labels, *known_classes(config)])
     index = {label: number for number, label in enumerate(classes)}
     turns = _TURNS if config.Data.rotate_classes else 1
     num_classes = len(classes)
@@ -87,13 +100,19 @@ def build_training_data(config: Config) -> TrainingData:
         seed=config.Global.seed,
         rotate_classes=config.Data.rotate_classes,
     )
-    sampler: Sampler = SAMPLERS.build(
-        config.Data.sampler.name,
-        labels=dataset.labels,
-        batch_size=config.Train.batch_size,
-        seed=config.Global.seed,
-        **config.Data.sampler.options,
-    )
+    dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
+    findings = []
+    if config.Train.adapter in (None, "linear"):  # the others are no training
+        findings = require_sound_recipe(
+            Recipe(
+                config,
+                _class_sizes(dataset),
+                len(dataset),
+                num_classes * turns,
+                num_processes=process_count(),
+            )
+        )
+    sampler = build_sampler(config, dataset.labels)
     return TrainingData(
         BatchLoader(dataset, sampler, num_workers(config)),
         dataset,
@@ -102,7 +121,42 @@ def build_training_data(config: Config) -> TrainingData:
         classes,
         num_outputs=num_classes * turns,
         num_images=len(manifest.samples),
+        findings=findings,
     )
+
+
+def _class_sizes(dataset: ImageDataset) -> NDArray[np.int64]:
+    """Returns the pictures of each class that has any; a head may know more classes."""
+    return np.unique(dataset.labels, return_counts=True)[1].astype(np.int64)
+
+
+def build_sampler(config: Config, labels: Sequence[int] | NDArray[np.int64]) -> Sampler:
+    """Builds what names the pictures of each batch; of several processes, those of this one.
+
+    Args:
+        config: Train.batch_size is that of one process.
+        labels: class index of each item.
+
+    Raises:
+        ConfigError: the batch size does not go with the data.
+    """
+    count = process_count()
+    try:
+        whole: Sampler = SAMPLERS.build(
+            config.Data.sampler.name,
+            labels=labels,
+            batch_size=config.Train.batch_size * count,
+            seed=config.Global.seed,
+            **config.Data.sampler.options,
+        )
+    except ConfigError as error:
+        if count == 1:
+            raise
+        raise ConfigError(
+            f"{error} This batch_size is that of the {count} processes together: Train.batch_size "
+            f"is {config.Train.batch_size} for each."
+        ) from error
+    return whole if count == 1 else SharedSampler(whole, process_rank(), count)
 
 
 def keep_pictures(config: Config, files: PictureFiles, *, epochs: int) -> None:
@@ -119,7 +173,11 @@ def keep_pictures(config: Config, files: PictureFiles, *, epochs: int) -> None:
         epochs=epochs,
         workers=max(1, num_workers(config)),
     )
-    files.cache = open_picture_cache(files.pictures(), plan)
+
+    def keep() -> None:
+        files.cache = open_picture_cache(files.pictures(), plan)
+
+    first_then_others(keep)
 
 
 def num_workers(config: Config) -> int:

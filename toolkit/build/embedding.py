@@ -58,6 +58,13 @@ def _embedder(config: Config, engine: Engine, pipeline: Pipeline) -> Embed:
     return embed
 
 
+def _layer(config: Config, model: Recognizer) -> str:
+    """Returns what gives the feature of a network."""
+    if config.Train.adapter is not None:
+        return f"{config.Train.adapter} adapter"
+    return "backbone" if model.neck is None else "neck"
+
+
 def build_exporter(config: Config, model: Recognizer) -> Callable[[Path], ExportReport]:
     """Returns folder -> exported model, of the network as it stands when it is called.
 
@@ -78,7 +85,7 @@ def build_exporter(config: Config, model: Recognizer) -> Callable[[Path], Export
             model_name=config.Global.model,
             image_size=size,
             transform_ops=steps,
-            facts={"layer": "backbone" if model.neck is None else "neck"},
+            facts={"layer": _layer(config, model)},
             onnx=config.Export.onnx,
         )
 

@@ -56,10 +56,10 @@ def _official(config: Config, engine: str) -> Path:
 def _export(config: Config, best: Path) -> None:
     """Exports the best model of a run that was killed: train does it when it ends."""
     from toolkit.build.embedding import build_exporter
-    from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
+    from toolkit.build.model import build_network, checkpoint_weights, load_trained
 
     _LOG.info("%s is not exported yet (its run did not end by itself); exporting it.", best)
-    model = build_recognizer(config.Arch, num_classes=None)
+    model = build_network(config, num_classes=None)
     load_trained(model, checkpoint_weights("auto", best.parent, fetch_options(config)))
     with atomic_directory(best / "inference") as temporary:
         build_exporter(config, model)(temporary)

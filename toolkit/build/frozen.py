@@ -11,6 +11,7 @@ from paddle import Tensor
 
 from toolkit.build.data import TrainingData, num_workers
 from toolkit.build.embedding import build_embedder
+from toolkit.build.feature_files import read_features
 from toolkit.build.fetching import fetch_options
 from toolkit.build.transforms import build_pipeline, image_size
 from toolkit.config.schema import Config
@@ -25,11 +26,15 @@ from toolkit.runtime import cores_allowed, resolve_device
 from toolkit.training.backbone_reader import backbone_reader
 from toolkit.training.feature_store import SUFFIX, FeatureStore
 from toolkit.training.frozen import FeatureLoader, FrozenRecognizer, PhasedLoader, Phases
+from toolkit.training.known_features import KnownFeatures
 from toolkit.training.learner import Learner, Loader, state_arrays
 
 _LOG = logging.getLogger(__name__)
 
 _FOLDER = "features"
+
+Features = FeatureStore | KnownFeatures
+"""Gives what the frozen backbone computes for pictures."""
 
 
 def build_phases(config: Config) -> Phases:
@@ -65,7 +70,8 @@ def freeze(config: Config, network: Recognizer) -> FrozenRecognizer:
             "Train.freeze_backbone does not go with Arch.Teacher: a teacher needs the pictures, "
             "and a frozen backbone is trained behind without them. Leave out one of the two."
         )
-    if config.Train.pretrain_weight_path is None and config.Train.resume_path is None:
+    starts = config.Train.pretrain_weight_path or config.Train.resume_path or config.Train.adapter
+    if starts is None:
         _LOG.warning(
             "The backbone is frozen with random weights: neck and head learn from random features. "
             "Give weights as Train.pretrain_weight_path."
@@ -84,22 +90,30 @@ def phase_in(phases: Phases, learner: Learner, steps_per_epoch: int) -> None:
         learner.before_epoch = phases.switch(learner.model, learner.average)
 
 
-def build_feature_store(config: Config, model: FrozenRecognizer) -> FeatureStore:
-    """Builds the store of the backbone's features, with the weights as they are now."""
+def build_feature_store(config: Config, model: FrozenRecognizer) -> Features:
+    """Builds the store of the backbone's features, with the weights as they are now.
+
+    Raises:
+        ToolkitError: `Adapter.features` cannot be read.
+    """
     size = image_size(config.Data.eval_transforms)
     device = resolve_device(config.Global.device)
     folder = fetch_options(config).cache / _FOLDER
-    return FeatureStore(
+    store = FeatureStore(
         folder / (_fingerprint(config, model) + SUFFIX),
         build_pipeline(config.Data.eval_transforms),
         lambda: backbone_reader(model, size, device, cores_allowed()),
         workers=num_workers(config),
         limit=config.Data.cache_mib << 20,
     )
+    given = config.Adapter.features
+    if config.Train.adapter is None or given is None:
+        return store
+    return KnownFeatures(read_features(config, Path(given)), store, given)
 
 
 def build_phased_loader(
-    config: Config, data: TrainingData, store: FeatureStore, start_epoch: int
+    config: Config, data: TrainingData, store: Features, start_epoch: int
 ) -> PhasedLoader:
     """Computes the features of the training pictures, if a frozen epoch is left."""
     phases = build_phases(config)
@@ -110,7 +124,7 @@ def build_phased_loader(
     return PhasedLoader(phases, features, data.loader)
 
 
-def build_frozen_embedder(config: Config, model: FrozenRecognizer, store: FeatureStore) -> Embed:
+def build_frozen_embedder(config: Config, model: FrozenRecognizer, store: Features) -> Embed:
     """Returns paths -> features; while the backbone is frozen only the neck is computed anew."""
     whole = build_embedder(config, model)
     behind = NetworkEngine(_Behind(model))
@@ -167,6 +181,8 @@ def _fingerprint(config: Config, model: FrozenRecognizer) -> str:
         "steps": build_pipeline(config.Data.eval_transforms).describe(),
         "decoders": decoder_versions(),
     }
+    if config.Train.adapter is not None:  # what is frozen then is all of Arch
+        facts["neck"] = str(config.Arch.Neck)
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for name, array in sorted(state_arrays(model.backbone).items()):
         digest.update(name.encode())

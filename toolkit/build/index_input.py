@@ -61,10 +61,9 @@ def open_input(config: Config) -> IndexInput:
         ToolkitError: it is not there, or cannot be read.
     """
     path = Path(config.Index.input) if config.Index.input is not None else None
-    if path is not None and path.suffix == ".npy":
-        return IndexInput(features_fingerprint(path), None, lambda _: _npy_blocks(path))
-    if path is not None and path.suffix == ".parquet":
-        return IndexInput(features_fingerprint(path), None, lambda _: _parquet_blocks(path))
+    if path is not None and path.suffix in _FEATURE_FILES:
+        read = _FEATURE_FILES[path.suffix]
+        return IndexInput(features_fingerprint(path), None, lambda _: read(path))
     if path is not None and (path / VECTORS).is_file():
         found = read_paddlex(path)
         return IndexInput("", found.metric, lambda _: (Block(*block) for block in found.blocks()))
@@ -81,6 +80,17 @@ def open_input(config: Config) -> IndexInput:
             yield _picture_block(config, model.predictor, waiting, known)
 
     return IndexInput(model.fingerprint, None, blocks)
+
+
+def vector_blocks(file: Path) -> Iterator[Block] | None:
+    """Yields the rows of a file of features; None where it has the suffix of something else.
+
+    Raises:
+        DatasetError: it is not what its suffix says.
+        ExtraError: it is Parquet and pyarrow is not installed.
+    """
+    read = _FEATURE_FILES.get(file.suffix)
+    return None if read is None else read(file)
 
 
 def _picture_block(
@@ -166,3 +176,9 @@ def _vector_block(ids: list[str], vectors: NDArray[Any]) -> Block:
 def _unescaped(line: str) -> str:
     parts = line.split("\\\\")
     return "\\".join(part.replace("\\n", "\n").replace("\\r", "\r") for part in parts)
+
+
+_FEATURE_FILES: dict[str, Callable[[Path], Iterator[Block]]] = {
+    ".npy": _npy_blocks,
+    ".parquet": _parquet_blocks,
+}

@@ -8,16 +8,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from paddle import nn
 
 from toolkit.archives import is_archive, unpacked
 from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.cards.weight_sources import find_weights
 from toolkit.cards.weights import read_weights
+from toolkit.config.parts import Part
 from toolkit.config.recipe_sections import NetworkSection
+from toolkit.config.schema import Config
 from toolkit.downloads import download_bar
 from toolkit.errors import ConfigError, WeightsError
 from toolkit.fetch.download import download
 from toolkit.fetch.options import FetchOptions
+from toolkit.models.adapter import LinearAdapter, UnitFeatures
 from toolkit.models.backbones.backbone import Backbone
 from toolkit.models.recognizer import Recognizer
 from toolkit.registry import BACKBONES, HEADS, NECKS
@@ -25,6 +29,22 @@ from toolkit.training.weight_loading import LoadReport, apply_weights
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = 5.0
+
+
+def build_network(config: Config, num_classes: int | None) -> Recognizer:
+    """Builds the network of a configuration with random weights: Arch, and an adapter behind it.
+
+    Args:
+        config: `Train.adapter` says whether there is one.
+        num_classes: as for `build_recognizer`.
+    """
+    if config.Train.adapter is None:
+        return build_recognizer(config.Arch, num_classes)
+    network = build_recognizer(config.Arch, num_classes=None)
+    dimension = config.Adapter.dimension or network.out_features
+    adapter = LinearAdapter(network.out_features, dimension)
+    head = _head(config.Arch.Head, dimension, num_classes)
+    return Recognizer(UnitFeatures(network), adapter, head)
 
 
 def build_recognizer(arch: NetworkSection, num_classes: int | None) -> Recognizer:
@@ -41,12 +61,16 @@ def build_recognizer(arch: NetworkSection, num_classes: int | None) -> Recognize
         widths = _widths(arch.Backbone.name, backbone, arch.Neck.name)
         neck = NECKS.build(arch.Neck.name, **widths, **arch.Neck.options)
         features = neck.out_features
-    head = None
-    if arch.Head is not None and num_classes is not None:
-        head = HEADS.build(
-            arch.Head.name, in_features=features, num_classes=num_classes, **arch.Head.options
-        )
-    return Recognizer(backbone, neck, head)
+    return Recognizer(backbone, neck, _head(arch.Head, features, num_classes))
+
+
+def _head(part: Part | None, in_features: int, num_classes: int | None) -> nn.Layer | None:
+    if part is None or num_classes is None:
+        return None
+    head: nn.Layer = HEADS.build(
+        part.name, in_features=in_features, num_classes=num_classes, **part.options
+    )
+    return head
 
 
 def _widths(backbone_name: str, backbone: Backbone, neck: str) -> dict[str, Any]:
@@ -150,15 +174,19 @@ def kept_weights(url: str, options: FetchOptions) -> Path:
     return options.cache / "weights" / folder / PurePosixPath(urlsplit(url).path).name
 
 
-def checkpoint_weights(given: str, output: Path, options: FetchOptions) -> Path:
+def checkpoint_weights(
+    given: str, output: Path, options: FetchOptions, *, averaged: bool = True
+) -> Path:
     """Returns the file that ``weight_path`` means: best_model of the output folder for ``auto``.
 
-    The averaged weights (`.pdema`) beside a file of raw ones are meant when there are any.
+    The averaged weights (`.pdema`) beside a file of raw ones are meant when there are any, unless
+    the raw ones are asked for.
 
     Args:
         given: ``auto``, or as for `local_weights`.
         output: the training output that ``auto`` means.
         options: how and where to fetch.
+        averaged: take the averaged weights where there are any.
 
     Raises:
         FetchError: it is an address that cannot be reached.
@@ -172,8 +200,8 @@ def checkpoint_weights(given: str, output: Path, options: FetchOptions) -> Path:
             "(Global.mode=train), or give the weights as weight_path."
         )
     file = local_weights(str(best) if given == "auto" else given, options)
-    averaged = file.with_suffix(".pdema")
-    return averaged if averaged.is_file() else file
+    smoother = file.with_suffix(".pdema")
+    return smoother if averaged and smoother.is_file() else file
 
 
 def _unused(model: Recognizer) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from toolkit.build.prepared import (
     Measure,
     Prepared,
     averaged_weights,
+    build_precision,
     epochs_left,
     training_plan,
 )
@@ -25,10 +26,13 @@ from toolkit.cards.catalog import CARDS
 from toolkit.config.schema import Config
 from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.data.picture_files import PictureFiles
+from toolkit.distributed.group import told_by_first
+from toolkit.distributed.norm import synchronise_norms
 from toolkit.errors import ConfigError, ToolkitError, WeightsError
+from toolkit.evaluation.together import embedded_together
 from toolkit.inference.view_geometry import view_geometry
 from toolkit.registry import METHODS
-from toolkit.runtime import seed_framework, use_device
+from toolkit.runtime import resolve_device, seed_framework, use_device
 from toolkit.selfsup.method import Method, ViewRecognizer
 from toolkit.training.collapse import CollapseWatch
 from toolkit.training.fit import TrainingPlan
@@ -99,6 +103,8 @@ def prepare_selfsup(config: Config, weights: Path | None) -> Prepared:
     _check_views(method, section)
     model = ViewRecognizer(network, method)
     for part in (model, method):
+        if config.Train.sync_batch_norm:
+            synchronise_norms(part)
         install_kernels(part, config.Train.kernels, device)
     watch = CollapseWatch(section.collapse_spread, section.collapse_steps, section.on_collapse)
     return Prepared(
@@ -109,6 +115,8 @@ def prepare_selfsup(config: Config, weights: Path | None) -> Prepared:
         partial(_feed, config, data, model, plan),
         f"{data.num_images} pictures without labels, {section.method.name}",
         listeners=(watch,),
+        give_up_waiting=data.give_up_waiting,
+        findings=tuple(data.findings),
     )
 
 
@@ -127,6 +135,7 @@ def _learner(
         build_optimizer(config.Optimizer, config.Train.learning_rate, model, method),
         build_schedule(config.Optimizer, config.Train, steps_per_epoch),
         averaged_weights(config, model),
+        build_precision(config, resolve_device(config.Global.device)),
         before_epoch=method.before_epoch,
         before_step=partial(method.before_step, model),
     )
@@ -149,12 +158,20 @@ def _feed(
             "No retrieval is measured during training: there is no gallery and query list, or "
             "Train.eval_during_train is false. best_model will be the last epoch."
         )
-    embed = build_embedder(config, model)
+    embed = embedded_together(build_embedder(config, model), config.Evaluate.batch_size)
     images = _section(config).judge_images
 
     def measure() -> dict[str, float]:
-        metrics = {} if test is None else dict(test.run(embed, bootstrap=False).result.metrics)
-        return metrics | view_geometry(model, data.dataset, images, config.Train.batch_size)
+        embedded = None if test is None else test.embedded(embed)
+
+        def metrics() -> dict[str, float]:
+            seen = view_geometry(model, data.dataset, images, config.Train.batch_size)
+            if test is None or embedded is None:
+                return seen
+            return dict(test.outcome(embedded, bootstrap=False).result.metrics) | seen
+
+        told: dict[str, float] = told_by_first(metrics)
+        return told
 
     return data.loader, measure
 
@@ -168,6 +185,8 @@ def _refuse_labels(config: Config) -> None:
     given = {
         "Arch.Head": config.Arch.Head is not None,
         "Arch.Teacher": config.Arch.Teacher is not None,
+        "Train.extend_from": config.Train.extend_from is not None,
+        "Train.adapter": config.Train.adapter is not None,
         "Train.freeze_backbone": config.Train.freeze_backbone,
         "Data.rotate_classes": config.Data.rotate_classes,
         f"Data.sampler {config.Data.sampler.name}": config.Data.sampler.name != "UniformSampler",

@@ -94,13 +94,12 @@ class CustomModel:
         """See `ModelToOpen`."""
         import inspect
 
-        path = Path(self.path)
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        files = _files_of(self.path)
         source = inspect.getsource(inspect.getmodule(load_class(self.location)) or self.open)
         return {
             "name": self.location,
             "source": _fingerprint(source),
-            "weights": "+".join(fingerprint_file(file) for file in files if file.is_file()),
+            "weights": "+".join(fingerprint_file(file) for file in files),
             "options": _fingerprint(self.options),
         }
 
@@ -126,6 +125,14 @@ class _TimedEngine:
                 return stream(images)
 
         return run
+
+
+def _files_of(path: str) -> list[Path]:
+    """Files below a path; none where no path is given: an empty one is not this folder."""
+    if not path:
+        return []
+    found = [Path(path), *sorted(Path(path).rglob("*"))]
+    return [file for file in found if file.is_file()]
 
 
 def _fingerprint(value: Any) -> str:

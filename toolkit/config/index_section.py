@@ -71,6 +71,11 @@ class IndexSection(Section):
     export_paddlex: OptionalPath = Field(
         None, description="Folder for the index as PaddleX reads it: vector.index, id_map.yaml."
     )
+    export_database: OptionalPath = Field(
+        None,
+        description="Folder for the index as mode serve reads it, with its pictures: "
+        "<Serve.root>/default/<name>. Labels are its groups.",
+    )
 
 
 class SearchSection(Section):

@@ -87,6 +87,9 @@ class DataSection(Section):
     num_workers: NonNegativeInt | Literal["auto"] = Field(
         "auto", description="Threads that read and augment; auto is the cores allowed."
     )
+    wait_minutes: NonNegativeFloat = Field(
+        10.0, description="How long training waits for its pictures when their folder is gone."
+    )
     cache_mib: NonNegativeInt = Field(
         2048,
         description="Largest size of the files together that keep decoded pictures; 0 keeps none.",

@@ -32,6 +32,11 @@ class ServeSection(Section):
     engine: EngineName = Field(
         "auto", description="What runs the network; auto is the fastest that is installed."
     )
+    detector_dir: OptionalPath = Field(
+        None,
+        description="Exported detector, such as PP-ShiTuV2_det_infer: pictures are searched for "
+        "what it finds in them; null: as a whole.",
+    )
     decode: DecodeMode = Field("fast", description="As Predict.decode.")
     threads: PositiveInt | None = Field(
         None, description="CPU threads of the network; null takes all cores."

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.decode import MAX_PIXELS, read_rgb
+from toolkit.data.decode import MAX_PIXELS, DecodeError, read_rgb
 from toolkit.data.picture_cache import PictureCache
+from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.picture_sample import Pictures
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.errors import ImageError
@@ -24,6 +25,7 @@ class PictureFiles:
 
     Attributes:
         cache: where what `first_pixels` gives may be found; changes no pixel.
+        folder: waited for when a picture cannot be had because all of them are gone.
     """
 
     def __init__(
@@ -37,11 +39,17 @@ class PictureFiles:
         self._paths, self._leading = paths, leading
         self._turns, self._max_pixels = turns, max_pixels
         self.cache: PictureCache | None = None
+        self.folder: PictureFolder | None = None
 
     @property
     def num_files(self) -> int:
         """How many files there are; the same path may come twice."""
         return len(self._paths)
+
+    def give_up_waiting(self) -> None:
+        """Ends waiting for pictures that are gone; may be called by a signal's handler."""
+        if self.folder is not None:
+            self.folder.give_up()
 
     def pixels(self, row: int, quarter_turns: int = 0) -> NDArray[np.uint8]:
         """Returns the pixels of a file, read-only where they were kept.
@@ -52,7 +60,19 @@ class PictureFiles:
 
         Raises:
             ImageError: it cannot be read; the message begins with the path.
+            PicturesGoneError: all pictures are gone and do not come back.
         """
+        try:
+            return self._pixels(row, quarter_turns)
+        except DecodeError:
+            raise
+        except ImageError:
+            if self.folder is None:
+                raise
+            self.folder.wait()
+        return self._pixels(row, quarter_turns)
+
+    def _pixels(self, row: int, quarter_turns: int) -> NDArray[np.uint8]:
         path = self._paths[row]
         kept = None if self.cache is None else self.cache.find(path, quarter_turns)
         return self.first_pixels(path, quarter_turns) if kept is None else kept

@@ -87,13 +87,15 @@ class RetrievalTrial:
         Raises:
             DatasetError: nothing can be measured: an empty side, or no query with a match.
         """
-        paths = [
-            manifest.resolve(sample)
-            for manifest in (self._gallery, self._query)
-            for sample in manifest.samples
-        ]
-        distinct = list(dict.fromkeys(paths))
-        embedded = embed(distinct)
+        return self.outcome(self.embedded(embed), bootstrap=bootstrap)
+
+    def embedded(self, embed: Embed) -> EmbeddedPaths:
+        """Returns the features of both lists, each picture once."""
+        return embed(self._distinct())
+
+    def outcome(self, embedded: EmbeddedPaths, *, bootstrap: bool = True) -> TrialOutcome:
+        """Measures what `embedded` gave; see `run`."""
+        distinct = self._distinct()
         vector_of = {
             distinct[row]: vector
             for row, vector in zip(embedded.rows, embedded.vectors, strict=True)
@@ -118,6 +120,14 @@ class RetrievalTrial:
         ]
         failures += [failure.message for failure in embedded.failures]
         return TrialOutcome(result, query_paths, gallery_paths, failures, query, gallery)
+
+    def _distinct(self) -> list[Path]:
+        paths = [
+            manifest.resolve(sample)
+            for manifest in (self._gallery, self._query)
+            for sample in manifest.samples
+        ]
+        return list(dict.fromkeys(paths))
 
     def _add_knn(
         self,

@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ToolkitError as error:
         _say(f"{type(error).__name__}: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        _say("Interrupted. What was written so far is whole.")
+    except KeyboardInterrupt as interrupt:
+        _say(str(interrupt) or "Interrupted. What was written so far is whole.")
         return INTERRUPTED
     except Exception:  # the last line of defence: a bug must be seen, and have its own exit code
         traceback.print_exc()

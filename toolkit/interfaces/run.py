@@ -13,10 +13,12 @@ from toolkit.config.run_sections import GlobalSection
 from toolkit.config.schema import Config
 from toolkit.config.yaml_core import Document
 from toolkit.errors import ConfigError, StorageError, ToolkitError
+from toolkit.interfaces.processes import launched_rank, run_task
 from toolkit.registry import TASKS
 from toolkit.runtime import check_opencv, configure_logging, prepare_paddle
 from toolkit.storage import write_json, write_text
 from toolkit.tasks.report import Report
+from toolkit.training.interruption import InterruptedRunError
 from toolkit.version import __version__
 
 _LOG = logging.getLogger(__name__)
@@ -65,13 +67,17 @@ def run_config(config: Config, notes: Sequence[str] = ()) -> Report:
     prepare_paddle()
     for known in _PADDLE_SAYS:
         warnings.filterwarnings("ignore", message=known, category=UserWarning)
+    if launched_rank():
+        # Another process of the group keeps the record.
+        configure_logging()
+        return run_task(config)
     result_file = output / f"{mode}_result.json"
     _open_output(config, result_file)
     for note in notes:
         _LOG.info("%s", note)
     try:
         check_opencv()
-        report: Report = TASKS.get(mode)(config)
+        report = run_task(config)
         write_json(result_file, {"done_flag": True, **report.to_json()})
     except OSError as error:
         if error.errno not in _MACHINE_SAYS_NO:
@@ -127,4 +133,5 @@ def _record(file: Path, error: BaseException) -> None:
 def _failure(error: BaseException) -> dict[str, Any]:
     # Being interrupted has no message of its own.
     message = str(error) or "The run was stopped before its end."
-    return {"done_flag": False, "err_type": type(error).__name__, "err_msg": message}
+    left = error.result if isinstance(error, InterruptedRunError) else {}
+    return {**left, "done_flag": False, "err_type": type(error).__name__, "err_msg": message}

@@ -1,7 +1,12 @@
-"""The frame of the losses on embeddings: read one output of the network, then compare."""
+"""The frame of the losses on embeddings: read one output of the network, then compare.
+
+Of several processes each compares the embeddings of all, so a batch that is shared out meets the
+same negatives, and gives the same loss, as one that is not.
+"""
 
 from paddle import Tensor, nn
 
+from toolkit.distributed.shares import shares_of
 from toolkit.losses.cross_batch_memory import CrossBatchMemory
 from toolkit.losses.outputs import read_output
 from toolkit.losses.pairs import positive_and_negative_pairs, squared_distances, unit_rows
@@ -31,6 +36,8 @@ class MetricLoss(nn.Layer):
             labels: class indices [b], int64.
         """
         vectors = read_output(outputs, self.feature_from, type(self).__name__)
+        shares = shares_of(labels.shape[0])
+        vectors, labels = shares.gather(vectors), shares.gather(labels)
         return self.value(unit_rows(vectors) if self.normalize else vectors, labels)
 
     def value(self, vectors: Tensor, labels: Tensor) -> Tensor:

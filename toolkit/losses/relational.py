@@ -8,6 +8,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from toolkit.config.types import NonNegativeFloat
+from toolkit.distributed.shares import gather_rows
 from toolkit.losses.outputs import read_output
 
 # Below this share of their own squared lengths the square of a distance is rounding: two embeddings
@@ -51,7 +52,9 @@ class RKDLoss(nn.Layer):
             outputs: needs the output named by `feature_from` [b, d], and that of the teacher.
             labels: not used.
         """
-        student, teacher = (read_output(outputs, name, "RKDLoss") for name in self.reads)
+        student, teacher = (
+            gather_rows(read_output(outputs, name, "RKDLoss")) for name in self.reads
+        )
         relations = _relative_distances(student), _relative_distances(teacher.detach())
         distance = _distance_difference(*relations).astype(student.dtype)
         angle = _angle_difference(*relations, student.dtype)

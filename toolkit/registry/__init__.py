@@ -19,6 +19,7 @@ from toolkit.registry.parts import (
     SAMPLERS,
     SCHEDULES,
     TASKS,
+    TRACKERS,
     TRANSFORMS,
 )
 from toolkit.registry.table import Option, Registry
@@ -36,6 +37,7 @@ __all__ = [
     "SAMPLERS",
     "SCHEDULES",
     "TASKS",
+    "TRACKERS",
     "TRANSFORMS",
     "Option",
     "Registry",

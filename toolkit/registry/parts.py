@@ -121,6 +121,17 @@ METHODS = Registry(
     handed_in=["network", "total_steps"],
 )
 
+TRACKERS = Registry(
+    "tracker",
+    {
+        "visualdl": "toolkit.training.trackers.visualdl:VisualDL",
+        "tensorboard": "toolkit.training.trackers.tensorboard:TensorBoard",
+        "wandb": "toolkit.training.trackers.wandb:WandB",
+        "mlflow": "toolkit.training.trackers.mlflow:MLflow",
+    },
+    handed_in=["run"],
+)
+
 CHECKS = Registry(
     "dataset check",
     {
@@ -152,6 +163,7 @@ TASKS = Registry(
             "check_dataset",
             "train",
             "evaluate",
+            "compare",
             "export",
             "predict",
             "extract",
@@ -159,6 +171,7 @@ TASKS = Registry(
             "build_index",
             "search",
             "serve",
+            "select_model",
         )
     },
 )

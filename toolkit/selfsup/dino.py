@@ -6,6 +6,7 @@ from paddle.nn import functional
 from paddle.nn.initializer import TruncatedNormal
 
 from toolkit.config.types import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+from toolkit.distributed.shares import mean_of_rows
 from toolkit.models.recognizer import Recognizer
 from toolkit.selfsup.method import Method, Outputs, crop_features, view_by_view
 from toolkit.selfsup.momentum import MomentumNetwork, MomentumSchedule
@@ -141,6 +142,6 @@ class DINO(Method):
 
     @paddle.no_grad()
     def _move_center(self, outputs: Tensor) -> None:
-        mean = outputs.mean(0, keepdim=True)
+        mean = mean_of_rows(outputs).unsqueeze(0)
         kept = self.center_momentum
         self.center.set_value(kept * self.center + (1.0 - kept) * mean)

@@ -7,6 +7,8 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
+from toolkit.distributed.shares import gather_rows
+
 
 def perceptron(
     widths: Sequence[int], *, norm: bool, activation: type[nn.Layer] = nn.ReLU
@@ -32,11 +34,12 @@ def unit(vectors: Tensor) -> Tensor:
 
 
 def spread(vectors: Tensor) -> Tensor:
-    """Measures how far unit vectors [n, d] are from being all the same.
+    """Measures how far unit vectors [n, d], of all processes, are from being all the same.
 
     Returns:
         The root of the mean variance of a coordinate times d, a scalar: 0 when all are the same
         (the network has collapsed), 1 when they point everywhere evenly.
     """
     with paddle.no_grad():
-        return (vectors.astype("float32").var(0, unbiased=False).sum()).sqrt()
+        every = gather_rows(vectors.astype("float32"))
+        return (every.var(0, unbiased=False).sum()).sqrt()

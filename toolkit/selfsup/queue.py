@@ -3,6 +3,7 @@
 import paddle
 from paddle import Tensor, nn
 
+from toolkit.distributed.shares import gather_rows
 from toolkit.selfsup.projection import unit
 
 
@@ -35,7 +36,8 @@ class KeyQueue(nn.Layer):
 
     @paddle.no_grad()
     def take_in(self, vectors: Tensor) -> None:
-        """Writes vectors [b, width] over the oldest ones."""
+        """Writes the vectors [b, width] of all processes, in their order, over the oldest ones."""
+        vectors = gather_rows(vectors)
         batch = vectors.shape[0]
         left_out = max(0, batch - self.size)
         places = (self.written + paddle.arange(left_out, batch)) % self.size

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import paddle
 from paddle import Tensor
 
+from toolkit.distributed.shares import shares_of
+
 
 def shuffled_in_groups(run: Callable[[Tensor], Tensor], images: Tensor, groups: int) -> Tensor:
     """Runs a network on random parts of a batch, each with statistics of its own.
@@ -21,7 +23,9 @@ def shuffled_in_groups(run: Callable[[Tensor], Tensor], images: Tensor, groups: 
     Source: He et al., Momentum Contrast, 2020, section 3.3 ("shuffling BN"), on one device.
     """
     batch = images.shape[0]
-    groups = min(groups, batch // 2)
+    # Of several processes each makes parts of its own share, and all as many: where batch norm
+    # is synchronised they wait for each other in every part.
+    groups = min(groups, min(shares_of(batch).counts) // 2)
     if groups < 2:
         return run(images)
     order = paddle.randperm(batch)

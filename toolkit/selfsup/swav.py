@@ -5,6 +5,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from toolkit.config.types import NonNegativeInt, PositiveFloat, PositiveInt
+from toolkit.distributed.shares import shares_of
 from toolkit.models.recognizer import Recognizer
 from toolkit.selfsup.method import Method, Outputs, crop_features
 from toolkit.selfsup.projection import perceptron, spread, unit
@@ -105,9 +106,13 @@ class SwAV(Method):
 
     @paddle.no_grad()
     def _targets(self, scores: Tensor, place: int) -> Tensor:
-        """Returns the assignments [b, prototypes] of a view, balanced over batch and queue."""
-        batch = scores.shape[0]
+        """Returns the assignments [b, prototypes] of a view, balanced over batch and queue.
+
+        The batch is that of all processes.
+        """
+        shares = shares_of(scores.shape[0])
+        scores = shares.gather(scores)
         if self._queue_is_used and self.queues and self.queues[place].fill == 1.0:
             scores = paddle.concat([scores, self.prototypes(self.queues[place].keys)])
         balanced = sinkhorn(scores, epsilon=self.epsilon, iterations=self.iterations)
-        return balanced[:batch]
+        return shares.own(balanced)

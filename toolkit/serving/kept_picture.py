@@ -5,10 +5,9 @@ import io
 
 from PIL import Image
 
-from toolkit.data.decode import decode
 from toolkit.data.header import read_header
 from toolkit.errors import ImageError
-from toolkit.serving.problems import Kind, Problem
+from toolkit.serving.decoding import Decoder
 
 _TYPES = {
     "JPEG": ("jpg", "image/jpeg"),
@@ -41,7 +40,7 @@ def content_type(picture: bytes) -> str:
     return known
 
 
-def thumbnail(picture: bytes, side: int, max_pixels: int) -> bytes:
+def thumbnail(picture: bytes, side: int, decoder: Decoder) -> bytes:
     """Returns a JPEG with no side longer than `side`, and nothing but pixels in it.
 
     Raises:
@@ -52,11 +51,7 @@ def thumbnail(picture: bytes, side: int, max_pixels: int) -> bytes:
         share = side / max(side, width, height)
         return max(1, round(width * share)), max(1, round(height * share))
 
-    try:
-        pixels = decode(picture, max_pixels=max_pixels, target=fitting).pixels
-    except ImageError as error:
-        raise Problem(Kind.BAD_PICTURE, "The kept picture cannot be decoded.") from error
-    image = Image.fromarray(pixels)
+    image = Image.fromarray(decoder.pixels(picture, fitting))
     image.thumbnail((side, side))
     written = io.BytesIO()
     image.save(written, "JPEG", quality=_QUALITY)

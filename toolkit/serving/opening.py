@@ -1,23 +1,48 @@
 """From the section Serve to a service that is ready."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.config.serve_section import ServeSection
 from toolkit.errors import ConfigError
+from toolkit.inference.detection.detector import Detector, open_detector
 from toolkit.inference.directory import find_export, open_predictor
 from toolkit.inference.model_fingerprint import model_fingerprint
+from toolkit.runtime import cores_allowed
 from toolkit.serving.databases import Folders, Model, Quota
+from toolkit.serving.decoding import Decoder
 from toolkit.serving.embedding import Embedder
 from toolkit.serving.limits import Limits
 from toolkit.serving.pictures import PictureReader
 from toolkit.serving.service import Service
 from toolkit.serving.tokens import Tokens
 
+_LOG = logging.getLogger(__name__)
+_WARM_UP_SIDE = 64
 
-def limits_of(section: ServeSection) -> Limits:
-    """Returns the limits of requests."""
+
+def limits_of(section: ServeSection, descriptors: int | None = None) -> Limits:
+    """Returns the limits of requests.
+
+    Args:
+        section: Serve.
+        descriptors: files that may be open; half of them is for connections at most, so that
+            databases can be read and written whoever comes. None for any number.
+    """
+    connections = section.max_connections
+    if descriptors is not None and connections > descriptors // 2:
+        connections = max(1, descriptors // 2)
+        _LOG.warning(
+            "%s files may be open: %s connections are taken and not %s (Serve.max_connections). "
+            "Raise the limit (ulimit -n, LimitNOFILE).",
+            descriptors,
+            connections,
+            section.max_connections,
+        )
     return Limits(
         max_requests=section.max_requests,
         max_body_bytes=section.max_body_bytes,
@@ -26,7 +51,7 @@ def limits_of(section: ServeSection) -> Limits:
         timeout=section.timeout,
         rate=section.rate,
         workers=section.workers,
-        max_connections=section.max_connections,
+        max_connections=connections,
         stop_timeout=section.stop_timeout,
     )
 
@@ -75,13 +100,31 @@ def open_service(
         timeout=section.timeout,
         on_batch=on_batch,
     )
+    detector = _detector(section, device)
     model = Model(embedder.dimension, embedder.fingerprint, section.index_kind)
     folders = Folders(root, model, Quota(section.max_databases, section.max_records))
     service = Service(
-        embedder, folders, _reader(section, root), section.default_folder, section.max_topk
+        embedder,
+        folders,
+        _reader(section, root),
+        Decoder(section.max_pixels),
+        section.default_folder,
+        section.max_topk,
+        detector,
     )
     folders.at(root / section.default_folder)
     return service
+
+
+def _detector(section: ServeSection, device: str) -> Detector | None:
+    if section.detector_dir is None:
+        return None
+    threads = section.threads or cores_allowed()
+    detector = open_detector(Path(section.detector_dir), device=device, threads=threads)
+    # Whatever is wrong with it is told now, and not to the first client.
+    noise = np.random.default_rng(0).integers(0, 256, (_WARM_UP_SIDE,) * 2 + (3,), np.uint8)
+    detector.detect(noise, 0.0)
+    return detector
 
 
 def _reader(section: ServeSection, root: Path) -> PictureReader:

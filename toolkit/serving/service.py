@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.inference.detection.detector import Detector
 from toolkit.serving.databases import Databases, Folders
+from toolkit.serving.decoding import Decoder
 from toolkit.serving.embedding import Embedder
 from toolkit.serving.pictures import PictureReader
 from toolkit.serving.tokens import Client
@@ -17,15 +19,19 @@ class Service:
         embedder: the model.
         folders: all databases.
         reader: reads pictures that clients name.
+        decoder: of pictures whose pixels a request needs itself.
         default_folder: whose databases ``/v1`` shows, below a client's home.
         max_topk: neighbours that may be asked for.
+        detector: says what a picture shows where; None where there is none.
     """
 
     embedder: Embedder
     folders: Folders
     reader: PictureReader
+    decoder: Decoder
     default_folder: str = "default"
     max_topk: int = 1000
+    detector: Detector | None = None
 
     def home(self, client: Client) -> Path:
         """Returns the folder that is everything to a client."""

@@ -6,20 +6,14 @@ faults, this one does what its page says: ``topk`` counts, adding tells the ids 
 and a threshold applies to every neighbour.
 """
 
-import io
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from toolkit.data.decode import decode
-from toolkit.errors import ImageError
 from toolkit.serving.databases import Databases, Schema
 from toolkit.serving.embedding import Vector
 from toolkit.serving.picture_database import PictureDatabase
+from toolkit.serving.picture_parts import parts_of
 from toolkit.serving.picture_records import PictureRecord, checked_group, checked_intra
 from toolkit.serving.problems import Kind, Problem
 from toolkit.serving.service import Service
@@ -28,14 +22,6 @@ from toolkit.serving.tokens import Client
 _FOLDER = "paddlex"
 _SCHEMA = Schema(metric="cosine", kind="flat")
 _TOPK, _THRESHOLD = 5, 0.5
-
-
-@dataclass(frozen=True)
-class Box:
-    """A part of a picture, in pixels: left, top, right, bottom; and how sure somebody is of it."""
-
-    corners: tuple[float, float, float, float]
-    score: float = 0.0
 
 
 class Shitu:
@@ -78,7 +64,7 @@ class Shitu:
         return {"imageCount": database.facts.count, "removed": removed}
 
     def infer(self, client: Client, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Recognises what is in a picture: in the boxes that are given, or as a whole."""
+        """Recognises what is in a picture: in given boxes, in those of the detector, or whole."""
         database = self._database(client, body)
         topk = _number(body, "topk", _TOPK)
         if not float(topk).is_integer() or not 1 <= topk <= self._service.max_topk:
@@ -87,13 +73,14 @@ class Shitu:
             )
         threshold = _number(body, "recThreshold", _THRESHOLD)
         picture = self._service.reader.read(body.get("image"), client.home)
-        boxes, parts = self._parts(picture, body)
-        vectors = self._service.embedder.embed(*parts)
+        least = _number(body, "detThreshold", _THRESHOLD)
+        parts = parts_of(self._service, picture, body.get("boxes"), least)
+        vectors = self._service.embedder.embed(*(part.picture for part in parts))
         found = [database.search(vector, int(topk), threshold=threshold) for vector in vectors]
         return {
             "detectedObjects": [
                 {
-                    "bbox": list(box.corners),
+                    "bbox": list(part.corners),
                     "recResults": [
                         {
                             "label": hit.record["group_id"],
@@ -102,9 +89,9 @@ class Shitu:
                         }
                         for hit in hits
                     ],
-                    "score": box.score,
+                    "score": part.score,
                 }
-                for box, hits in zip(boxes, found, strict=True)
+                for part, hits in zip(parts, found, strict=True)
             ]
         }
 
@@ -123,19 +110,6 @@ class Shitu:
             for number, pair in enumerate(pairs)
         ]
         return self._service.embedder.embed(*pictures), records
-
-    def _parts(self, picture: bytes, body: Mapping[str, Any]) -> tuple[list[Box], list[bytes]]:
-        """Returns the boxes of a picture, and each as a picture of its own."""
-        self._service.embedder.check(picture)
-        try:
-            pixels = decode(picture, max_pixels=self._service.embedder.max_pixels).pixels
-        except ImageError as error:
-            raise Problem(Kind.BAD_PICTURE, "The picture cannot be decoded.") from error
-        height, width = pixels.shape[:2]
-        if "boxes" not in body or body["boxes"] is None:
-            return [Box((0, 0, width, height))], [picture]
-        boxes = _boxes(body["boxes"], width, height)
-        return boxes, [_cut(pixels, box) for box in boxes]
 
     def _databases(self, client: Client) -> Databases:
         return self._service.folders.at(self._service.home(client) / _FOLDER)
@@ -162,36 +136,3 @@ def _number(body: Mapping[str, Any], name: str, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Problem(Kind.WRONG_VALUE, f"{name} is {value!r:.80}; expected a number.")
     return float(value)
-
-
-def _boxes(given: object, width: int, height: int) -> list[Box]:
-    told = Problem(
-        Kind.WRONG_VALUE,
-        f"boxes: expected a list of [left, top, right, bottom] within {width} x {height} pixels.",
-    )
-    if not isinstance(given, list) or not given:
-        raise told
-    boxes = list[Box]()
-    for corners in given:
-        if not isinstance(corners, list) or len(corners) != 4 or not all(map(_is_number, corners)):
-            raise told
-        left, top, right, bottom = (float(value) for value in corners)
-        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-            raise told
-        boxes.append(Box((left, top, right, bottom)))
-    return boxes
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _cut(pixels: np.ndarray[Any, Any], box: Box) -> bytes:
-    """Returns a part of a picture as a file without loss."""
-    left, top, right, bottom = box.corners
-    rows = slice(int(np.floor(top)), int(np.ceil(bottom)))
-    columns = slice(int(np.floor(left)), int(np.ceil(right)))
-    written = io.BytesIO()
-    part = Image.fromarray(np.ascontiguousarray(pixels[rows, columns]))
-    part.save(written, "PNG", compress_level=0)
-    return written.getvalue()

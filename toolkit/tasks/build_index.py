@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.build.index import memory_allowed
+from toolkit.build.index import gallery_root, memory_allowed
 from toolkit.build.index_input import Block, IndexInput, open_input
 from toolkit.build.index_store import IndexStore, index_store
 from toolkit.config.schema import Config
@@ -235,5 +235,19 @@ def _structure(config: Config, index: VectorIndex) -> str:
 
 
 def _exported(config: Config, index: VectorIndex) -> list[Path]:
-    target = config.Index.export_paddlex
-    return [] if target is None else write_paddlex(index, Path(target))
+    """Writes the index for others, and returns what was written."""
+    section, written = config.Index, list[Path]()
+    if section.export_paddlex is not None:
+        written += write_paddlex(index, Path(section.export_paddlex))
+    if section.export_database is not None:
+        from toolkit.serving.index_database import write_database
+
+        folder, root = Path(section.export_database), gallery_root(config)
+
+        def picture(name: str) -> bytes | None:
+            return (root / name).read_bytes() if (root / name).is_file() else None
+
+        with Progress("export_database", index.facts.count) as progress:
+            write_database(index, folder, picture, progress.advance)
+        written.append(folder)
+    return written

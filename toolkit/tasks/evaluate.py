@@ -9,16 +9,19 @@ from toolkit.build.evaluation import build_trial
 from toolkit.build.fetching import fetch_options
 from toolkit.build.kernels import install_kernels
 from toolkit.build.lists import dataset_name
-from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
+from toolkit.build.model import build_network, checkpoint_weights, load_trained
 from toolkit.cards.inference_weights import PARAMETER_FILE
 from toolkit.config.schema import Config
+from toolkit.distributed.group import is_first
 from toolkit.evaluation.floors import FLOORS
 from toolkit.evaluation.open_set import Threshold, table_csv, table_lines, thresholds
 from toolkit.evaluation.report import write_evaluation_report
+from toolkit.evaluation.together import embedded_together
 from toolkit.evaluation.trial import Embed, RetrievalTrial, TrialOutcome, described_by
 from toolkit.fingerprint import fingerprint_file
 from toolkit.runtime import Device, seed_framework, use_device
 from toolkit.storage import write_text
+from toolkit.tasks.report import HelperReport
 
 _FOLDER, _THRESHOLDS = "evaluate", "thresholds.csv"
 
@@ -85,8 +88,10 @@ class EvaluateReport:
         return "\n".join([*lines, f"report    {self.page}"])
 
 
-def run(config: Config) -> EvaluateReport:
+def run(config: Config) -> EvaluateReport | HelperReport:
     """Evaluates a checkpoint or an inference model on the lists gallery and query.
+
+    In a group of processes each embeds a part, and the first one measures and writes.
 
     Raises:
         WeightsError: the checkpoint cannot be read, or is of another network.
@@ -94,12 +99,19 @@ def run(config: Config) -> EvaluateReport:
     """
     output = Path(config.Global.output)
     test = build_trial(config)
-    weights = checkpoint_weights(config.Evaluate.weight_path, output, fetch_options(config))
+    weights = checkpoint_weights(
+        config.Evaluate.weight_path,
+        output,
+        fetch_options(config),
+        averaged=config.Evaluate.averaged,
+    )
     device = use_device(config.Global.device)
     baselines: dict[str, dict[str, float]] = {
         name: _baseline(name, config, test, device) for name in config.Evaluate.baselines
     }
-    outcome = test.run(_embed(config, weights, device))
+    outcome = _outcome(config, test, _embed(config, weights, device))
+    if outcome is None:
+        return HelperReport()
     page = write_evaluation_report(
         output / _FOLDER,
         outcome.result,
@@ -118,10 +130,18 @@ def _embed(config: Config, weights: Path, device: Device) -> Embed:
     """The features of a checkpoint, or of an inference model, which runs as it is."""
     if weights.suffix == Path(PARAMETER_FILE).suffix:
         return build_export_embedder(config, weights.parent)
-    model = build_recognizer(config.Arch, num_classes=None)
+    model = build_network(config, num_classes=None)
     load_trained(model, weights)
     install_kernels(model, config.Train.kernels, device)
     return build_embedder(config, model)
+
+
+def _outcome(
+    config: Config, test: RetrievalTrial, embed: Embed, *, bootstrap: bool = True
+) -> TrialOutcome | None:
+    """Measures in the first process, with what all have embedded; None in the others."""
+    embedded = test.embedded(embedded_together(embed, config.Evaluate.batch_size))
+    return test.outcome(embedded, bootstrap=bootstrap) if is_first() else None
 
 
 def _facts(config: Config, weights: Path, outcome: TrialOutcome) -> dict[str, str]:
@@ -135,8 +155,11 @@ def _facts(config: Config, weights: Path, outcome: TrialOutcome) -> dict[str, st
 def _baseline(name: str, config: Config, test: RetrievalTrial, device: Device) -> dict[str, float]:
     """Metrics of what needs no training: a floor, or the network as it was before."""
     if name != "untrained":
-        return test.run(described_by(FLOORS[name]), bootstrap=False).result.metrics
-    seed_framework(config.Global.seed)
-    untrained = build_recognizer(config.Arch, num_classes=None)
-    install_kernels(untrained, config.Train.kernels, device)
-    return test.run(build_embedder(config, untrained), bootstrap=False).result.metrics
+        embed = described_by(FLOORS[name])
+    else:
+        seed_framework(config.Global.seed)
+        untrained = build_network(config, num_classes=None)
+        install_kernels(untrained, config.Train.kernels, device)
+        embed = build_embedder(config, untrained)
+    outcome = _outcome(config, test, embed, bootstrap=False)
+    return {} if outcome is None else outcome.result.metrics

@@ -6,7 +6,7 @@ from typing import Any
 
 from toolkit.build.embedding import build_exporter
 from toolkit.build.fetching import fetch_options
-from toolkit.build.model import build_recognizer, checkpoint_weights, load_trained
+from toolkit.build.model import build_network, checkpoint_weights, load_trained
 from toolkit.build.precision import PrecisionReport, build_lowering
 from toolkit.cards.weights import read_weights, write_weights
 from toolkit.config.schema import Config
@@ -81,8 +81,13 @@ def run(config: Config) -> ExportOutcome:
     """
     output = Path(config.Global.output)
     lowering = build_lowering(config)
-    weights = checkpoint_weights(config.Export.weight_path, output, fetch_options(config))
-    model = build_recognizer(config.Arch, num_classes=None)
+    weights = checkpoint_weights(
+        config.Export.weight_path,
+        output,
+        fetch_options(config),
+        averaged=config.Export.averaged,
+    )
+    model = build_network(config, num_classes=None)
     load_trained(model, weights)
     if lowering is None:
         exported, lowered = build_exporter(config, model)(output), None

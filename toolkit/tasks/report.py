@@ -1,5 +1,6 @@
 """What every task returns."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 
@@ -18,3 +19,18 @@ class Report(Protocol):
     def summary(self) -> str:
         """Returns a few lines for a person: the numbers, and the paths of what was written."""
         ...
+
+
+@dataclass(frozen=True)
+class HelperReport:
+    """What a process returns that helped the first one of its group, which reports for all."""
+
+    passed: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns nothing."""
+        return {}
+
+    def summary(self) -> str:
+        """Returns nothing."""
+        return ""

@@ -1,117 +1,109 @@
 """Mode train: check the lists, train, and leave a model that predict can use at once."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from toolkit.build.prepared import Prepared
+from paddle import nn
+
+from toolkit.build.prepared import Measure, Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
+from toolkit.build.tracking import open_trackers, require_trackers
 from toolkit.config.schema import Config
-from toolkit.errors import ToolkitError
+from toolkit.distributed.gradients import copy_first
+from toolkit.distributed.group import (
+    first_alone,
+    is_first,
+    meet,
+    process_count,
+    told_by_first,
+)
+from toolkit.errors import GateError, StorageError, ToolkitError
+from toolkit.models.heads.class_table import common_state, share_tables, whole_tables
 from toolkit.reports.curves import write_curves
+from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
-from toolkit.training.checkpoint import RunState, load_checkpoint
+from toolkit.tasks.class_recalls import ClassRecalls
+from toolkit.tasks.report import HelperReport
+from toolkit.tasks.train_report import FITTED, TrainReport
+from toolkit.tasks.train_trial import TrialReport, run_trial
+from toolkit.training.checkpoint import RunState, find_checkpoint, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
+from toolkit.training.early_stopping import EarlyStopping
 from toolkit.training.fit import fit
-from toolkit.training.keeper import CheckpointKeeper, KeepPlan, KeepResult, Saved
-from toolkit.training.learner import FitResult, Loader, Position
-from toolkit.training.run_log import FILE_NAME, RunLog, read_rows
+from toolkit.training.interruption import InterruptedRunError, stop_on_signals
+from toolkit.training.keeper import BEST, CheckpointKeeper, KeepPlan
+from toolkit.training.learner import EpochRecord, FitResult, Listener, Loader, Position
+from toolkit.training.newest_checkpoint import newest_checkpoint
+from toolkit.training.partner import EvaluationPartner, WholeAtSaves
+from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
-_LISTED = 5  # last_1 to last_5, as in PaddleX
+_EARLY = "early_stopping"
+AUTO = "auto"
 
 
-@dataclass(frozen=True)
-class TrainReport:
-    """The outcome of a training run."""
-
-    model_name: str
-    output: Path
-    fit: FitResult
-    kept: KeepResult
-    num_classes: int
-    checked: bool
-    curves: list[str]
-    visualdl_log: str
-
-    @property
-    def passed(self) -> bool:
-        """A run that ended has passed."""
-        return True
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns PaddleX's train_result.json and what this run adds; paths start from output."""
-        models: dict[str, Any] = {f"last_{number}": {} for number in range(1, _LISTED + 1)}
-        for number, saved in enumerate(self.kept.saved[:_LISTED], start=1):
-            models[f"last_{number}"] = _entry(self.output, saved)
-        models["best"] = _entry(self.output, self.kept.best) if self.kept.best else {}
-        return {
-            "model_name": self.model_name,
-            "label_dict": "label_order.json" if self.num_classes else None,
-            "train_log": "train.log",
-            "visualdl_log": self.visualdl_log,
-            "config": "config.yaml",
-            "models": models,
-            "best_by": self.kept.best_by,
-            "best_metrics": self.kept.best_metrics,
-            "num_classes": self.num_classes,
-            "dataset_checked": self.checked,
-            "stopped_by": self.fit.reached,
-            "steps": self.fit.position.step,
-            "images": self.fit.images,
-            "seconds": round(self.fit.seconds, 1),
-            "waiting_for_data": round(self.fit.waiting_share, 4),
-            "skipped_images": self.fit.failures,
-            "skipped_count": self.fit.failure_count,
-            "metrics_log": FILE_NAME,
-            "curves": self.curves,
-        }
-
-    def summary(self) -> str:
-        """Returns how long it took, how good it became, and where everything is."""
-        rate = self.fit.images / max(self.fit.seconds, 1e-9)
-        lines = [
-            f"Trained {self.model_name} for {self.fit.position.step} steps in "
-            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
-            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
-            f"the end was reached by {self.fit.reached}."
-        ]
-        if self.fit.failure_count:
-            lines.append(
-                f"{len(self.fit.failures)} pictures could not be read and were skipped "
-                f"{self.fit.failure_count} times; train_result.json names them."
-            )
-        if self.kept.best is not None and self.kept.best_by == "metric":
-            numbers = ", ".join(f"{k} {v:.4f}" for k, v in self.kept.best_metrics.items())
-            lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
-        elif self.kept.best is not None:
-            lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
-        named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
-        return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
-
-
-def run(config: Config) -> TrainReport:
+def run(config: Config) -> TrainReport | TrialReport | HelperReport:
     """Trains as a configuration says: with labels, or without them where it has SelfSup.
+
+    Asked for a learning rate or a batch size, it measures that and trains nothing. In a group of
+    processes all train, and the first one alone writes.
 
     Raises:
         CheckFailedError: the dataset does not pass its check.
         DivergedError: the loss is no longer a number.
         ToolkitError: anything of the input that cannot be used.
+        InterruptedRunError: Ctrl-C; what was trained is saved.
     """
+    config = _with_checkpoint(config)
+    require_trackers(config)
     prepared = _prepared(config)
+    if config.Train.find_learning_rate or config.Train.suggest_batch_size:
+        return run_trial(config, prepared)
+    learner = prepared.learner
     resume, state = config.Train.resume_path, None
     if resume is not None:
-        state = load_checkpoint(resume, prepared.learner)
+        # What a killed process left aside is put back once, and read by all.
+        first_alone(lambda: _discard(find_checkpoint(resume)))
+        with whole_tables(learner.model):
+            state = load_checkpoint(resume, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, resume)
+    copy_first([*common_state(learner.model), *learner.loss.state_dict().values()])
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
-    output = Path(config.Global.output)
+    first_alone(lambda: _begin(config, prepared))
+    if not is_first():
+        return _help(config, prepared, state)
+    report = _train(config, prepared, state)
+    if report.interrupted_by == "SIGINT":
+        raise InterruptedRunError(report.summary(), report.to_json())
+    return report
+
+
+def _begin(config: Config, prepared: Prepared) -> None:
+    """Makes the output folder ready."""
+    output, resume = Path(config.Global.output), config.Train.resume_path
     clear_for_run(output, resumed_from=None if resume is None else Path(resume))
     if prepared.classes is not None:
         write_json(output / "label_order.json", prepared.classes)
-    return _train(config, prepared, state)
+
+
+def _with_checkpoint(config: Config) -> Config:
+    """Puts the checkpoint that Train.resume_path=auto means in its place."""
+    if config.Train.resume_path != AUTO:
+        return config
+    path = told_by_first(lambda: _newest(Path(config.Global.output)))
+    return config.model_copy(
+        update={"Train": config.Train.model_copy(update={"resume_path": path})}
+    )
+
+
+def _newest(output: Path) -> str | None:
+    found = newest_checkpoint(output)
+    if found is None:
+        _LOG.info("%s holds no whole checkpoint: the run begins anew.", output)
+    return None if found is None else str(found)
 
 
 def _prepared(config: Config) -> Prepared:
@@ -121,59 +113,157 @@ def _prepared(config: Config) -> Prepared:
     """
     if config.SelfSup is not None:
         weights = pretrained_weights(config)
-        require_checked_data(config)
+        first_alone(lambda: require_checked_data(config))
         return prepare_selfsup(config, weights)
     start = supervised_start(config)
-    require_checked_data(config)
+    first_alone(lambda: require_checked_data(config))
     return prepare_supervised(config, start)
 
 
 def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainReport:
-    output, train, plan = Path(config.Global.output), config.Train, prepared.plan
-    start = Position() if state is None else state.position
+    output, start = Path(config.Global.output), Position() if state is None else state.position
     loader, measure = prepared.feed(start)
     _LOG.info(_headline(config, prepared, loader))
-    log = RunLog(
-        output / FILE_NAME,
-        resumed_step=None if state is None else state.position.step,
-        visualdl=output if train.visualdl else None,
-    )
-    keeper = CheckpointKeeper(
-        output,
-        prepared.learner,
-        KeepPlan(
-            train.eval_interval,
-            train.save_interval,
-            train.keep_last,
-            export_numbered=config.SelfSup is not None,
-        ),
-        seed=config.Global.seed,
-        evaluate=measure,
-        export=lambda folder: _discard(prepared.export(folder)),
-        log=log,
-    )
+    resumed_step = None if state is None else state.position.step
+    trackers = open_trackers(config, resumed_step)
+    log = RunLog(output / FILE_NAME, resumed_step=resumed_step, trackers=trackers)
+    keeper = _keeper(config, prepared, measure, log)
+    classes = _class_recalls(output, prepared, goes_on=state is not None)
+    model = prepared.learner.model
     if state is not None:
-        keeper.resume(state)
-    listeners = [log, *prepared.listeners, keeper]
+        with whole_tables(model):
+            keeper.resume(state)
+    saving = WholeAtSaves(model, _keep_plan(config), keeper)
+    finished = False
     try:
-        result = fit(prepared.learner, loader, plan, listeners=listeners, start=start)
-    except ToolkitError:
+        result, signal = _fit(
+            prepared, loader, [log, *prepared.listeners, saving], start, lambda: keeper.is_done
+        )
+        finished = signal is None
+    except StorageError:  # no room for an export either
+        raise
+    except ToolkitError as error:
         # The best model so far is of use to someone even if the run came to grief.
-        _export_what_there_is(keeper)
+        _end_together(error, model, lambda: _export_what_there_is(keeper))
         raise
     finally:
-        log.close()
-    kept = keeper.finish()
-    curves = write_curves(read_rows(output / FILE_NAME), output)
+        log.close(finished=finished)
+    with whole_tables(model):
+        kept = keeper.finish() if finished else keeper.so_far()
+    compared = None
+    if finished and prepared.compare is not None:
+        compared = prepared.compare(_best_weights(output))
+    if finished and classes is not None:
+        classes.end()
     return TrainReport(
         config.Global.model,
         output,
         result,
         kept,
         num_classes=len(prepared.classes or []),
-        checked=not train.skip_check,
-        curves=[str(file.relative_to(output)) for file in curves],
+        checked=not config.Train.skip_check,
+        curves=_curves(output),
+        adapter=compared,
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
+        interrupted_by=signal,
+        findings=prepared.findings,
+        classes=classes,
+    )
+
+
+def _keeper(
+    config: Config, prepared: Prepared, measure: Measure | None, log: RunLog
+) -> CheckpointKeeper:
+    watch = config.Train.early_stopping
+    return CheckpointKeeper(
+        Path(config.Global.output),
+        prepared.learner,
+        _keep_plan(config),
+        seed=config.Global.seed,
+        evaluate=measure,
+        export=lambda folder: _discard(prepared.export(folder)),
+        log=log,
+        early_stopping=None if watch is None else EarlyStopping(**watch.model_dump()),
+    )
+
+
+def _class_recalls(output: Path, prepared: Prepared, *, goes_on: bool) -> ClassRecalls | None:
+    """Measures old and new classes where classes are added; None where none are."""
+    if prepared.measure_classes is None:
+        return None
+    classes = ClassRecalls(output, prepared.measure_classes)
+    classes.begin(goes_on=goes_on)
+    return classes
+
+
+def _curves(output: Path) -> list[str]:
+    curves = write_curves(read_rows(output / FILE_NAME), output)
+    return [str(file.relative_to(output)) for file in curves]
+
+
+def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperReport:
+    """Trains along in a process that writes nothing."""
+    start = Position() if state is None else state.position
+    loader, measure = prepared.feed(start)
+    model, plan = prepared.learner.model, _keep_plan(config)
+    partner = EvaluationPartner(prepared.learner, plan, measure)
+    if state is not None:
+        share_tables(model)
+    try:
+        _fit(prepared, loader, [*prepared.listeners, WholeAtSaves(model, plan, partner)], start)
+    except ToolkitError as error:
+        _end_together(error, model, lambda: None)
+        raise
+    share_tables(model)
+    return HelperReport()
+
+
+def _fit(
+    prepared: Prepared,
+    loader: Loader,
+    listeners: Sequence[Listener],
+    start: Position,
+    is_done: Callable[[], bool] = lambda: False,
+) -> tuple[FitResult, str | None]:
+    """Trains until the end, or until a signal to any process of the group asks all to end.
+
+    `is_done` says that nothing gets better any more, which ends it too.
+
+    Returns:
+        How it ended, and the name of the signal; None where there was none.
+    """
+    if prepared.fitted:
+        listeners[-1].on_epoch_end(_end_of_fitted())  # that which judges and saves
+        return FitResult(start, reached=FITTED), None
+    with stop_on_signals(prepared.give_up_waiting) as request:
+        result = fit(
+            prepared.learner,
+            loader,
+            prepared.plan,
+            listeners=listeners,
+            start=start,
+            stop=lambda: request.signal or (_EARLY if is_done() else ""),
+        )
+    asked = result.reached not in ("epochs", "max_steps", _EARLY)
+    return result, result.reached if asked else None
+
+
+def _end_together(error: ToolkitError, model: nn.Layer, act: Callable[[], None]) -> None:
+    """Does something about a failure, where no process goes on that would wait for this one."""
+    if isinstance(error, GateError) or process_count() == 1:
+        with whole_tables(model):
+            act()
+        meet()
+
+
+def _keep_plan(config: Config) -> KeepPlan:
+    train = config.Train
+    return KeepPlan(
+        train.eval_interval,
+        train.save_interval,
+        train.save_steps,
+        train.keep_last,
+        export_numbered=config.SelfSup is not None,
     )
 
 
@@ -187,28 +277,27 @@ def _export_what_there_is(keeper: CheckpointKeeper) -> None:
 
 def _headline(config: Config, prepared: Prepared, loader: Loader) -> str:
     """Says what is about to happen; train.log may hold several runs, and this begins each."""
+    if prepared.fitted:
+        return f"Fitted the adapter of {config.Global.model}: {prepared.about}."
+    size = str(config.Train.batch_size)
+    if process_count() > 1:
+        size = f"{process_count()} x {size}, one share a process,"
     return (
         f"Training {config.Global.model}: {prepared.about}, {len(loader)} batches of "
-        f"{config.Train.batch_size} an epoch, {prepared.plan.epochs} epochs, seed "
-        f"{prepared.plan.seed}."
+        f"{size} an epoch, {prepared.plan.epochs} epochs, seed {prepared.plan.seed}."
     )
+
+
+def _end_of_fitted() -> EpochRecord:
+    """What is saved and judged where nothing is trained; it is no epoch that could be gone on."""
+    return EpochRecord(0, Position(), complete=False, last=True, mean_loss=0.0, images=0)
+
+
+def _best_weights(output: Path) -> Path:
+    stem = output / BEST / BEST
+    averaged = stem.with_suffix(".pdema")
+    return averaged if averaged.is_file() else stem.with_suffix(".pdparams")
 
 
 def _discard(_: object) -> None:
     """The report of an export inside a checkpoint says nothing that the files do not."""
-
-
-def _entry(output: Path, saved: Saved) -> dict[str, Any]:
-    """PaddleX's description of one checkpoint; the files that are not there are left out."""
-    folder, prefix = output / saved.prefix, saved.prefix
-    files = {
-        "pdparams": f"{prefix}/{prefix}.pdparams",
-        "pdopt": f"{prefix}/{prefix}.pdopt",
-        "pdstates": f"{prefix}/{prefix}.pdstates",
-        "pdema": f"{prefix}/{prefix}.pdema",
-        "inference_config": f"{prefix}/inference/inference.yml",
-        "pdmodel": f"{prefix}/inference/inference.json",
-        "pdiparams": f"{prefix}/inference/inference.pdiparams",
-    }
-    there = {key: name for key, name in files.items() if (folder.parent / name).is_file()}
-    return {"score": saved.metric, "epoch": saved.epoch, **there}

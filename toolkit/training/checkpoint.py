@@ -10,19 +10,24 @@
 The folder is written under another name and then takes the place of the old one.
 """
 
-from collections.abc import Callable, Mapping
+import errno
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit.cards.weights import read_state, read_weights, write_state
-from toolkit.errors import WeightsError
+from toolkit.errors import StorageError, WeightsError
 from toolkit.fingerprint import sha256_file
 from toolkit.storage import atomic_directory, recover_directory, write_json
 from toolkit.training.learner import Learner, Position, state_arrays
+from toolkit.training.precision import LossScaler
 from toolkit.training.weight_loading import apply_weights
 
 FORMAT_VERSION = 1
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class RunState:
         seed: of all randomness; every generator follows from it and the position.
         metric: the score of these weights; None when they were not evaluated.
         best: the best evaluation so far; None when there was none.
+        early_stopping: best value and how long it was waited for a better one; None without.
     """
 
     position: Position
@@ -57,6 +63,7 @@ class RunState:
     seed: int
     metric: float | None = None
     best: Best | None = None
+    early_stopping: dict[str, Any] | None = None
 
 
 def save_checkpoint(
@@ -76,8 +83,11 @@ def save_checkpoint(
         state: how far it has come.
         finish: called with the folder while it is still under its temporary name, to add files
             that belong to these weights (an exported model).
+
+    Raises:
+        StorageError: the disk is full; what the folder held is as it was.
     """
-    with atomic_directory(folder) as temporary:
+    with _room_for(folder, state), atomic_directory(folder) as temporary:
         weights = {".pdparams": state_arrays(learner.model)}
         if learner.average is not None:
             weights[".pdema"] = learner.average.weights()
@@ -98,6 +108,22 @@ def save_checkpoint(
         write_json(temporary / f"{prefix}.info.json", info)
         if finish is not None:
             finish(temporary)
+
+
+@contextmanager
+def _room_for(folder: Path, state: RunState) -> Iterator[None]:
+    """Says what became of a checkpoint that there was no room for."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            raise
+        free = shutil.disk_usage(folder.parent).free / 2**20
+        raise StorageError(
+            f"The checkpoint {folder} of step {state.position.step} was not written: "
+            f"{error.strerror} ({free:.0f} MiB are free). The checkpoints before it are whole. "
+            "Make room, or keep fewer with Train.keep_last, and go on with Train.resume_path=auto."
+        ) from error
 
 
 def find_checkpoint(path: Path | str) -> Path:
@@ -137,11 +163,12 @@ def load_checkpoint(path: Path | str, learner: Learner) -> RunState:
         WeightsError: the set is not whole, or does not fit what was built.
     """
     file = find_checkpoint(path)
-    states = _verified_states(file)
+    states = verified_states(file)
     apply_weights(learner.model, read_weights(file), may_differ=())
     _load_loss(learner, states["loss"])
     learner.optimizer.load_state(read_state(file.with_suffix(".pdopt")))
     _load_average(learner, file, states)
+    _load_loss_scale(learner, states.get("loss_scale"))
     best = states["best"]
     return RunState(
         position=Position(**states["position"]),
@@ -149,26 +176,29 @@ def load_checkpoint(path: Path | str, learner: Learner) -> RunState:
         seed=states["generators"]["seed"],
         metric=states["metric"],
         best=None if best is None else Best(**best),
+        early_stopping=states.get("early_stopping"),
     )
 
 
-def _states(learner: Learner, state: RunState, digests: Mapping[str, str]) -> dict[str, Any]:
-    average = learner.average
-    return {
-        "format_version": FORMAT_VERSION,
-        "metric": state.metric,
-        "epoch": state.epoch,
-        "position": asdict(state.position),
-        "best": None if state.best is None else asdict(state.best),
-        "generators": {"seed": state.seed},
-        "average": None if average is None else {"num_updates": average.num_updates},
-        "loss": state_arrays(learner.loss),
-        "sha256": dict(digests),
-    }
+def verified_position(path: Path | str) -> Position:
+    """Returns where a checkpoint stands, after comparing its files with their digests.
+
+    Raises:
+        WeightsError: it is not whole.
+    """
+    states = verified_states(find_checkpoint(path))
+    return Position(**states["position"])
 
 
-def _verified_states(file: Path) -> dict[Any, Any]:
-    """Reads the .pdstates beside the weights and compares the digests in it."""
+def verified_states(file: Path) -> dict[Any, Any]:
+    """Returns what a checkpoint has beside arrays of weights, after comparing its digests.
+
+    Args:
+        file: its `.pdparams` file.
+
+    Raises:
+        WeightsError: it is not whole, or of another program.
+    """
     states_file = file.with_suffix(".pdstates")
     states = read_state(states_file)
     if states.get("format_version") != FORMAT_VERSION:
@@ -188,6 +218,23 @@ def _verified_states(file: Path) -> dict[Any, Any]:
     return states
 
 
+def _states(learner: Learner, state: RunState, digests: Mapping[str, str]) -> dict[str, Any]:
+    average, scaler = learner.average, learner.precision.scaler
+    return {
+        "format_version": FORMAT_VERSION,
+        "metric": state.metric,
+        "epoch": state.epoch,
+        "position": asdict(state.position),
+        "best": None if state.best is None else asdict(state.best),
+        "generators": {"seed": state.seed},
+        "early_stopping": state.early_stopping,
+        "average": None if average is None else {"num_updates": average.num_updates},
+        "loss_scale": None if scaler is None else asdict(scaler),
+        "loss": state_arrays(learner.loss),
+        "sha256": dict(digests),
+    }
+
+
 def _load_loss(learner: Learner, arrays: Mapping[str, Any]) -> None:
     try:
         apply_weights(learner.loss, arrays, may_differ=())
@@ -205,3 +252,9 @@ def _load_average(learner: Learner, file: Path, states: Mapping[str, Any]) -> No
     if learner.average is not None:
         average = read_weights(file.with_suffix(".pdema"))
         learner.average.load(average, states["average"]["num_updates"])
+
+
+def _load_loss_scale(learner: Learner, scale: Mapping[str, Any] | None) -> None:
+    """A run that goes on in another precision begins with a scale of its own, or needs none."""
+    if learner.precision.scaler is not None and scale is not None:
+        learner.precision.scaler = LossScaler(**scale)

@@ -9,15 +9,20 @@ import re
 import shutil
 from pathlib import Path
 
+from toolkit.reports.run_rows import FILE_NAME
 from toolkit.training.keeper import BEST, LATEST
-from toolkit.training.run_log import FILE_NAME
+from toolkit.training.trackers.tensorboard import FOLDER as TENSORBOARD
+from toolkit.training.trackers.tracker import IDS_FILE
 
 _LOG = logging.getLogger(__name__)
 _CHECKPOINT = rf"(?:{BEST}|{LATEST}|epoch_\d+)"
-_OWN = re.compile(rf"{_CHECKPOINT}|vdlrecords\..*\.log")
+_TRACKED = rf"(?:vdlrecords\..*\.log|{TENSORBOARD}|{re.escape(IDS_FILE)})"
 # What a run writes beside its checkpoints and would be taken for that of the next one. config.yaml
 # is that of the new run already, and train.log goes on.
-_FILES = (FILE_NAME, "train_result.json", "label_order.json", "loss_curve.png", "recall_curve.png")
+_FILES = (
+    *(FILE_NAME, "train_result.json", "label_order.json", "extended_classes.json"),
+    *("loss_curve.png", "recall_curve.png"),
+)
 # What `storage.atomic_directory` leaves behind when its process is killed.
 _ABANDONED = re.compile(rf"\.{_CHECKPOINT}\.[0-9a-f]{{12}}\.tmp")
 
@@ -43,16 +48,18 @@ def clear_for_run(output: Path, *, resumed_from: Path | None = None) -> Path | N
         # It says that the run is done, which it is no longer.
         (output / "train_result.json").unlink(missing_ok=True)
         return None
-    own = [entry for entry in entries if _OWN.fullmatch(entry.name)]
-    rest = [output / name for name in _FILES]
-    if not any(entry.is_dir() for entry in own):
+    checkpoints = [entry for entry in entries if re.fullmatch(_CHECKPOINT, entry.name)]
+    figures = [
+        entry for entry in entries if entry.name in _FILES or re.fullmatch(_TRACKED, entry.name)
+    ]
+    if not any(entry.is_dir() for entry in checkpoints):
         # A run that came to no checkpoint: its figures would be taken for those of the new one.
-        for file in rest:
-            file.unlink(missing_ok=True)
+        for entry in figures:
+            _remove(entry)
         return None
     folder = _free_name(output)
     folder.mkdir()
-    for entry in (*own, *(file for file in rest if file.is_file())):
+    for entry in (*checkpoints, *figures):
         entry.replace(folder / entry.name)
     _LOG.warning("%s holds an earlier run; it was moved to %s.", output, folder)
     return folder
@@ -62,6 +69,13 @@ def _is_within(checkpoint: Path, output: Path) -> bool:
     """Tells whether a checkpoint, given as a folder or as a file in it, is one of the output's."""
     given = checkpoint.absolute()
     return output.absolute() in (given.parent, given.parent.parent)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink()
 
 
 def _free_name(output: Path) -> Path:

@@ -3,24 +3,26 @@
 Two runs that stand at the same position with the same state do the same from there on, bit for bit
 on a CPU: the order of the data follows from (seed, epoch), and Paddle's own generator, which
 dropout draws from, is seeded anew for every batch from (seed, epoch, batch).
+
+Of several processes each runs this loop on its share of every batch. The loss is the sum over the
+processes of theirs, each weighted by its share of the images, and so is the gradient: what one
+process would have made of the whole batch. After every update all hold the same weights.
 """
 
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
-import paddle
-from paddle import Tensor
 
-from toolkit.errors import DatasetError, DivergedError
-from toolkit.runtime import seed_framework
+from toolkit.distributed.group import told_by_all
+from toolkit.errors import DatasetError, PicturesGoneError
+from toolkit.training.gradients import find_gradients, take_step
+from toolkit.training.joint_batches import Group, agreed
 from toolkit.training.learner import (
-    Batch,
     EpochRecord,
     FitResult,
     Learner,
@@ -68,8 +70,9 @@ def fit(
     *,
     listeners: Sequence[Listener] = (),
     start: Position | None = None,
+    stop: Callable[[], str] = lambda: "",
 ) -> FitResult:
-    """Trains from `start` to the end of the plan.
+    """Trains from `start` to the end of the plan, or to where it is stopped.
 
     Args:
         learner: what is trained; changed in place.
@@ -77,19 +80,27 @@ def fit(
         plan: how long.
         listeners: told of every step and epoch, in order: the log first, then what saves.
         start: where a checkpoint stood; None for the beginning.
+        stop: asked before every update why to end there, without closing the epoch; "" goes on.
 
     Raises:
         DivergedError: the loss is no longer a finite number; the weights are those before the step.
         DatasetError: not one image of a whole epoch could be read.
+        PicturesGoneError: all images are gone; the listeners are told first, so nothing is lost.
     """
     # Act 1: get ready.
     _check_start(start or Position(), loader, plan)
     run = _Run(learner, loader, plan, listeners, start or Position())
-    while run.position.epoch <= plan.epochs and not run.out_of_steps:
-        run.epoch()
+    run.stop = stop
+    try:
+        while not run.ended():
+            run.epoch()
+    except PicturesGoneError:
+        run.tell_of_stop()
+        raise
     result = run.result
+    if result.reached not in ("epochs", "max_steps"):
+        run.tell_of_stop()
     result.position = run.position
-    result.reached = "epochs" if run.position.epoch > plan.epochs else "max_steps"
     result.seconds = time.monotonic() - run.started
     return result
 
@@ -111,6 +122,20 @@ class _Run:
         self.started = time.monotonic()
         self.steps_at_start = start.step
         self.failures_seen: set[str] = set()
+        self.stop: Callable[[], str] = lambda: ""
+
+    def ended(self) -> bool:
+        """Says, and notes, whether the run ends where it stands, and why."""
+        if self.position.epoch > self.plan.epochs:
+            self.result.reached = "epochs"
+        else:
+            self.result.reached = "max_steps" if self.out_of_steps else told_by_all(self.stop())
+        return bool(self.result.reached)
+
+    def tell_of_stop(self) -> None:
+        """Tells the listeners that the run ends here, in the middle of an epoch or between two."""
+        for listener in self.listeners:
+            listener.on_stop(self.position)
 
     @property
     def out_of_steps(self) -> bool:
@@ -132,8 +157,11 @@ class _Run:
             if not group:
                 exhausted = True
                 break
+            joint = agreed(group, self.stop())
+            if joint.stop:  # what was read now is read again by the run that goes on
+                return
             # Act 3: learn, and report.
-            record = self.update(group, began, reader_seconds)
+            record = self.update(joint, began, reader_seconds)
             images += record.images
             failed += len(record.failures)
             losses += [] if record.loss is None else [record.loss]
@@ -152,29 +180,26 @@ class _Run:
             )
         self.close(epoch, float(np.mean(losses)) if losses else math.nan, images, complete=complete)
 
-    def update(self, group: list[Batch], began: float, reader_seconds: float) -> StepRecord:
+    def update(self, joint: Group, began: float, reader_seconds: float) -> StepRecord:
         """Makes one update from a few batches and tells the listeners."""
         learner, before = self.learner, self.position
         rate = learner.schedule(before.step)
         learner.optimizer.set_learning_rate(rate)
-        images = sum(len(batch[1]) for batch in group)
+        learner.optimizer.set_progress(before.step / self.plan.total_steps(self.loader))
         loss, parts = None, dict[str, float]()
-        if images:
+        if joint.images:
             learner.before_step(before.step)
-            loss, parts = self.gradients(group, images, rate)
-            learner.optimizer.step()
-            learner.optimizer.clear_gradients()
-            if learner.average is not None:
-                learner.average.update()
-        self.position = Position(before.epoch, before.batch + len(group), before.step + 1)
+            loss, parts = find_gradients(learner, joint, before, self.plan.seed)
+            take_step(learner)
+        self.position = Position(before.epoch, before.batch + joint.length, before.step + 1)
         record = StepRecord(
             self.position,
             before.epoch,
             rate,
             loss,
             parts,
-            images,
-            [failure for batch in group for failure in batch[3]],
+            joint.images,
+            joint.failures,
             time.monotonic() - began,
             reader_seconds,
         )
@@ -182,34 +207,6 @@ class _Run:
         for listener in self.listeners:
             listener.on_step(record)
         return record
-
-    def gradients(
-        self, group: list[Batch], images: int, rate: float
-    ) -> tuple[float, dict[str, float]]:
-        """Sums the gradients of the batches, each weighted by its share of the images."""
-        total, sums = 0.0, dict[str, float]()
-        for offset, (pixels, labels, _, _) in enumerate(group):
-            share = len(labels) / images
-            if not share:
-                continue
-            self.seed(self.position.batch + offset)
-            targets = _tensor(labels)
-            outputs = self.learner.model(_tensors(pixels), targets)
-            loss, parts = self.learner.loss(outputs, targets)
-            value, values = float(loss), {name: float(part) for name, part in parts.items()}
-            if not math.isfinite(value):
-                self.learner.optimizer.clear_gradients()
-                raise _diverged(self.position, rate, value, values)
-            (loss * share).backward()
-            total += value * share
-            for name, part in values.items():
-                sums[name] = sums.get(name, 0.0) + part * share
-        return total, sums
-
-    def seed(self, batch: int) -> None:
-        """Makes what dropout draws in a batch depend on nothing but the seed and the place."""
-        words = np.random.SeedSequence([self.plan.seed, self.position.epoch, batch])
-        seed_framework(int(words.generate_state(1)[0]))
 
     def count(self, record: StepRecord) -> None:
         """Keeps the totals, names each failure once, and writes a log line now and then."""
@@ -256,15 +253,6 @@ class _Run:
             listener.on_epoch_end(record)
 
 
-def _tensor(values: Any) -> Tensor:
-    return values if isinstance(values, Tensor) else paddle.to_tensor(values)
-
-
-def _tensors(values: Any) -> Any:
-    """Images of one size as one tensor, views of several sizes as a list of them."""
-    return [_tensor(group) for group in values] if isinstance(values, tuple) else _tensor(values)
-
-
 def _check_start(start: Position, loader: Loader, plan: TrainingPlan) -> None:
     if len(loader) == 0:
         raise DatasetError(
@@ -291,15 +279,3 @@ def _check_start(start: Position, loader: Loader, plan: TrainingPlan) -> None:
             "of the data and the learning rate from here on.",
             *(start.step, expected),
         )
-
-
-def _diverged(
-    position: Position, rate: float, loss: float, parts: dict[str, float]
-) -> DivergedError:
-    named = ", ".join(f"{name} {value:g}" for name, value in parts.items())
-    return DivergedError(
-        f"The loss became {loss} in epoch {position.epoch}, step {position.step + 1}, at learning "
-        f"rate {rate:g} (parts: {named or 'none'}). Try a lower Train.learning_rate (a tenth of it "
-        f"first), a longer Train.warmup_steps, Optimizer.clip_norm, or look at the data with "
-        f"check_dataset. Checkpoints that were saved before are whole and can be resumed from."
-    )

@@ -8,15 +8,16 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from toolkit.cards.weights import read_weights
 from toolkit.storage import atomic_directory, read_json, recover_directory
 from toolkit.training.checkpoint import Best, RunState, save_checkpoint
+from toolkit.training.early_stopping import EarlyStopping
 from toolkit.training.ema import borrowed_weights
-from toolkit.training.learner import EpochRecord, Learner, Listener, Position
+from toolkit.training.learner import EpochRecord, Learner, Listener, Position, StepRecord
 from toolkit.training.run_log import RunLog
 
 _LOGGER = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class KeepPlan:
     Attributes:
         eval_interval: epochs between two evaluations; the last epoch is always evaluated.
         save_interval: epochs between two epoch_N checkpoints.
+        save_steps: updates between two saves of latest within an epoch; None saves it at ends.
         keep_last: how many epoch_N checkpoints stay; None keeps all.
         metric: the metric that decides which model is best.
         export_each_save: export with every checkpoint, as PaddleX; otherwise `finish` exports
@@ -40,10 +42,19 @@ class KeepPlan:
 
     eval_interval: int = 1
     save_interval: int = 1
+    save_steps: int | None = None
     keep_last: int | None = None
     metric: str = "recall1"
     export_each_save: bool = False
     export_numbered: bool = False
+
+    def evaluates(self, record: EpochRecord) -> bool:
+        """Tells whether it is time to evaluate."""
+        return record.epoch % self.eval_interval == 0 or record.last
+
+    def saves_after(self, record: StepRecord) -> bool:
+        """Tells whether it is time to save within an epoch."""
+        return self.save_steps is not None and record.position.step % self.save_steps == 0
 
 
 @dataclass(frozen=True)
@@ -84,9 +95,10 @@ class CheckpointKeeper(Listener):
         export: writes the model as it is, for inference, into an empty folder; None to export
             nothing.
         log: gets a row for every evaluation.
+        early_stopping: is shown every evaluation.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it keeps, and whom it asks and tells
         self,
         output: Path,
         learner: Learner,
@@ -96,16 +108,21 @@ class CheckpointKeeper(Listener):
         evaluate: Callable[[], Mapping[str, float]] | None = None,
         export: Callable[[Path], None] | None = None,
         log: RunLog | None = None,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
         self._output, self._learner, self._plan, self._seed = output, learner, plan, seed
         self._evaluate, self._export, self._log = evaluate, export, log
+        self._early_stopping = early_stopping
         self._best: Best | None = None
         self._last: tuple[Position, int] | None = None
         for name in (LATEST, BEST):
             recover_directory(output / name)
 
     def resume(self, state: RunState) -> None:
-        """Takes over the best score of the run that goes on, if its best model is in `output`."""
+        """Takes over the best score of the run that goes on, if its best model is in `output`.
+
+        Where it goes on from is written as latest: a run that is killed at once begins there again.
+        """
         if state.seed != self._seed:
             _LOGGER.warning(
                 "The run began with seed %d and goes on with seed %d: it is not the run that an "
@@ -115,20 +132,40 @@ class CheckpointKeeper(Listener):
         if state.best is not None and self._recover_best(state.best):
             self._best = state.best
         self._last = (state.position, state.epoch)
+        if self._early_stopping is not None and state.early_stopping is not None:
+            self._early_stopping = replace(self._early_stopping, **state.early_stopping)
+        self._save(LATEST, self._state(state.position, state.epoch, state.metric))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether early stopping has seen enough."""
+        return self._early_stopping is not None and self._early_stopping.is_over
+
+    def on_step(self, record: StepRecord) -> None:
+        """Saves within an epoch when it is time."""
+        if self._plan.saves_after(record):
+            self.on_stop(record.position)
+
+    def on_stop(self, position: Position) -> None:
+        """Saves latest where the run stands, if it is not there yet."""
+        if self._last is not None and self._last[0] == position:
+            return
+        epoch = position.epoch if position.batch else position.epoch - 1
+        self._last = (position, epoch)
+        self._save(LATEST, self._state(position, epoch))
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Evaluates when it is time, and saves."""
         epoch, metric = record.epoch, None
         self._last = (record.position, epoch)
-        due = epoch % self._plan.eval_interval == 0 or record.last
         is_best = False
-        if self._evaluate is not None and due:
+        if self._evaluate is not None and self._plan.evaluates(record):
             metrics = self._measure(record)
             metric = _number(metrics.get(self._plan.metric))
             is_best = metric is not None and (self._best is None or metric >= self._best.score)
             if metric is not None and is_best:
                 self._best = Best(epoch, metric, metrics)
-        state = RunState(record.position, epoch, self._seed, metric, self._best)
+        state = self._state(record.position, epoch, metric)
         # The best model first: a process killed in between then evaluates this epoch again.
         if is_best:
             self._save(BEST, state)
@@ -139,20 +176,25 @@ class CheckpointKeeper(Listener):
 
     def finish(self) -> KeepResult:
         """Makes sure that there is a best model, and exports what is not exported yet."""
-        best, metrics, last_epoch = None, dict[str, float](), 0
+        last_epoch = 0
         if self._last is not None:
             position, last_epoch = self._last
-            best = Saved(BEST, last_epoch, None)
             if self._best is None:
                 _LOGGER.info("No evaluation chose a best model: best_model is the last epoch.")
-                self._save(BEST, RunState(position, last_epoch, self._seed))
-        if self._best is not None:
-            best, metrics = Saved(BEST, self._best.epoch, self._best.score), self._best.metrics
+                self._save(BEST, self._state(position, last_epoch))
         self.export()
+        left = self.so_far()
+        if self._best is None and self._last is not None:
+            return replace(left, best=Saved(BEST, last_epoch, None))
+        return left
+
+    def so_far(self) -> KeepResult:
+        """Returns what is there now, without adding to it."""
+        best, last_epoch = self._best, self._last[1] if self._last is not None else 0
         return KeepResult(
-            best=best,
-            best_by="last_epoch" if self._best is None else "metric",
-            best_metrics=dict(metrics),
+            best=None if best is None else Saved(BEST, best.epoch, best.score),
+            best_by="last_epoch" if best is None else "metric",
+            best_metrics={} if best is None else dict(best.metrics),
             saved=[self._saved(number) for number in reversed(self._epochs(last_epoch))],
         )
 
@@ -199,7 +241,14 @@ class CheckpointKeeper(Listener):
         _LOGGER.info("epoch %d evaluated: %s", record.epoch, shown)
         if self._log is not None:
             self._log.on_evaluation(record.epoch, record.position.step, metrics)
+        if self._early_stopping is not None:
+            self._early_stopping.see(metrics)
         return metrics
+
+    def _state(self, position: Position, epoch: int, metric: float | None = None) -> RunState:
+        watch = self._early_stopping
+        waited = None if watch is None else watch.state()
+        return RunState(position, epoch, self._seed, metric, self._best, waited)
 
     def _save(self, name: str, state: RunState) -> None:
         numbered = self._plan.export_numbered and name not in (LATEST, BEST)

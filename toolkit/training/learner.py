@@ -10,6 +10,7 @@ from paddle import nn
 
 from toolkit.training.ema import AveragedWeights
 from toolkit.training.named_optimizer import NamedOptimizer
+from toolkit.training.precision import Precision
 
 Batch = tuple[Any, Any, Any, list[str]]
 
@@ -39,6 +40,7 @@ class Learner:
         optimizer: over the parameters of both.
         schedule: step -> learning rate.
         average: averaged weights; None when there are none.
+        precision: in how many bits the network computes.
         before_epoch: told the number of every epoch, from 1, before it begins or goes on; what is
             trained may depend on it.
         before_step: told before every update how many were done.
@@ -49,6 +51,7 @@ class Learner:
     optimizer: NamedOptimizer
     schedule: Callable[[int], float]
     average: AveragedWeights | None = None
+    precision: Precision = field(default_factory=Precision)
     before_epoch: Callable[[int], None] = lambda _: None
     before_step: Callable[[int], None] = lambda _: None
 
@@ -129,6 +132,9 @@ class Listener:
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Is called after the last update of an epoch, and where the run ends."""
 
+    def on_stop(self, position: Position) -> None:
+        """Is called where a run ends before its time: what is done here must be quick."""
+
 
 @dataclass
 class FitResult:
@@ -136,7 +142,8 @@ class FitResult:
 
     Attributes:
         position: where it stands.
-        reached: ``epochs`` when all epochs are done, ``max_steps`` when that came first.
+        reached: ``epochs`` when all epochs are done, ``max_steps`` when that came first, else why
+            it was stopped.
         images: images trained on in this process.
         failures: each thing that could not be read, once: ``path: reason``.
         failure_count: how often something could not be read.

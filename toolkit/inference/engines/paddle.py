@@ -50,7 +50,7 @@ class PaddleEngine:
         del precision
         has_gpu = device.kind == "gpu" and gpus_of_paddle() > 0
         found = usable_device(device, "paddle", has_gpu=has_gpu)
-        request = _Request(_open(directory, found, threads))
+        request = _Request(open_paddle(directory, found, threads))
         self._run: Stream
         if found.kind == "gpu":
             self._run = _with_tensorrt(directory, found, request)
@@ -99,7 +99,7 @@ def _with_tensorrt(directory: Path, device: Device, plain: Stream) -> Stream:
     folder = converted_folder(graph, directory / _PARAMETERS)
     if folder is None:
         return plain
-    run = _in_passes(_Request(_open(folder, device, threads=1)), LARGEST_BATCH)
+    run = _in_passes(_Request(open_paddle(folder, device, threads=1)), LARGEST_BATCH)
     images = np.random.default_rng(0).standard_normal((2, *image_shape(graph)), dtype=np.float32)
     lowest = (unit_vectors(run(images)) * unit_vectors(plain(images))).sum(axis=1).min()
     if not lowest >= _LOWEST_COSINE:
@@ -109,7 +109,13 @@ def _with_tensorrt(directory: Path, device: Device, plain: Stream) -> Stream:
     return run
 
 
-def _open(directory: Path, device: Device, threads: int) -> Any:
+def open_paddle(directory: Path, device: Device, threads: int) -> Any:
+    """Opens a model as one of Paddle's own predictors.
+
+    Raises:
+        ModelError: a file is missing, or Paddle cannot read it.
+        ExtraError: PaddlePaddle is not installed.
+    """
     graph = find_graph(directory)
     inference = import_optional("paddle.inference", purpose="Running a network")
     config = inference.Config(str(graph), str(directory / _PARAMETERS))

@@ -8,6 +8,7 @@ from paddle import Tensor
 from paddle.nn.initializer import Uniform
 
 from toolkit.config.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+from toolkit.distributed.shares import gather_rows
 from toolkit.models.heads.cosine import CosineHead, unit
 
 # All four values are PaddleClas's.
@@ -73,9 +74,10 @@ class AdaMargin(CosineHead):
     def _quality(self, features: Tensor) -> Tensor:
         """Returns the normalised lengths [b, 1], in [-1, 1], and moves the statistics."""
         lengths = (features * features).sum(1, keepdim=True).sqrt().clip(_EPSILON, _LONGEST)
-        self._move(self.batch_mean, lengths.mean())
-        if lengths.shape[0] > 1:
-            self._move(self.batch_std, lengths.std())
+        every = gather_rows(lengths)
+        self._move(self.batch_mean, every.mean())
+        if every.shape[0] > 1:
+            self._move(self.batch_std, every.std())
         normalised = (lengths - self.batch_mean) / (self.batch_std + _EPSILON)
         return paddle.clip(normalised * self.h, -1.0, 1.0)
 

@@ -30,6 +30,8 @@ def database_routes(service: Service, workers: Workers) -> APIRouter:
                 "fingerprint": service.embedder.fingerprint,
                 "dimension": service.embedder.dimension,
                 "max_topk": service.max_topk,
+                "max_pixels": service.embedder.max_pixels,
+                "max_body_bytes": workers.limits.max_body_bytes,
                 "access": asker(request).access,
             }
         )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from toolkit.serving.kept_picture import content_type, name_for, thumbnail
+from toolkit.serving.picture_parts import Part, parts_of
 from toolkit.serving.picture_records import (
     PictureRecord,
     checked_data,
@@ -37,6 +38,8 @@ _Group = Annotated[str | None, Query(max_length=256, description="Of this group 
 _Intra = Annotated[int | None, Query(ge=0, description="This picture of the group only.")]
 _Limit = Annotated[int, Query(ge=1, le=1000)]
 _Side = Annotated[int | None, Query(ge=16, le=2048, description="A JPEG no larger than this.")]
+# How sure the detector must be; PaddleX's default.
+_SURE = 0.5
 # A picture that opens by itself runs nothing and loads nothing.
 _SHOWN = {
     "Cache-Control": "private, max-age=60",
@@ -151,11 +154,21 @@ def _found(service: Service, client: Client, name: str, form: PictureForm) -> di
     where = dict(options.where)
     if options.group_id is not None:
         where["group_id"] = checked_group(options.group_id)
-    (vector,) = service.embedder.embed(form.picture("image", service, client))
+    picture, told = form.picture("image", service, client), dict[str, Any]()
+    if options.detect:
+        part, *_ = _detected(service, picture)
+        picture, told = part.picture, {"box": list(part.corners)}
+    (vector,) = service.embedder.embed(picture)
     hits = database.search(
         vector, options.k, where=where, threshold=options.threshold, by_group=options.by_group
     )
-    return {"neighbours": [hit_json(hit, rank) for rank, hit in enumerate(hits, start=1)]}
+    return {"neighbours": [hit_json(hit, rank) for rank, hit in enumerate(hits, start=1)], **told}
+
+
+def _detected(service: Service, picture: bytes) -> list[Part]:
+    if service.detector is None:
+        raise Problem(Kind.WRONG_VALUE, "detect: there is no detector here (Serve.detector_dir).")
+    return parts_of(service, picture, None, _SURE)
 
 
 def _kept(
@@ -169,7 +182,7 @@ def _kept(
         raise Problem(Kind.NO_RECORD, "There is no such picture, or it was not kept.")
     if side is None:
         return picture, content_type(picture)
-    return thumbnail(picture, side, service.embedder.max_pixels), "image/jpeg"
+    return thumbnail(picture, side, service.decoder), "image/jpeg"
 
 
 def _where(group_id: str | None, intra_id: int | None) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class SearchOptions(Options):
     where: _Where = Field(default_factory=dict)
     threshold: float | None = Field(None, description="Lowest similarity of a neighbour.")
     by_group: bool = Field(default=False, description="Only the nearest picture of each group.")
+    detect: bool = Field(
+        default=False,
+        description="Search for the thing that the detector is surest of, not for the whole.",
+    )
 
 
 class Picture(BaseModel):
@@ -102,6 +106,9 @@ class SearchAnswer(BaseModel):
     """Neighbours, nearest first."""
 
     neighbours: list[Neighbour]
+    box: list[float] | None = Field(
+        None, description="With detect: left, top, right and bottom of what was searched for."
+    )
 
 
 class Added(Picture):

@@ -20,7 +20,7 @@ class Workers:
 
     def __init__(self, limits: Limits) -> None:
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="requests")
-        self._timeout = limits.timeout
+        self.limits = limits
 
     async def run(self, work: Callable[[], _Done]) -> _Done:
         """Runs something in a thread.
@@ -31,12 +31,12 @@ class Workers:
         """
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         try:
-            return await asyncio.wait_for(future, self._timeout)
+            return await asyncio.wait_for(future, self.limits.timeout)
         except asyncio.TimeoutError:
             raise Problem(
                 Kind.TIMED_OUT,
-                f"The request took longer than {self._timeout:g} s (Serve.timeout). A change may "
-                "have been made or not; look, or send it again under the same ids.",
+                f"The request took longer than {self.limits.timeout:g} s (Serve.timeout). A change "
+                "may have been made or not; look, or send it again under the same ids.",
             ) from None
 
     def close(self) -> None:

@@ -1,0 +1,1 @@
+"""A detector's exported graph -> boxes around what is in a picture."""
