@@ -11,9 +11,14 @@ from toolkit.index.kinds.scan import best_of, scan, tiles_of
 from toolkit.index.kinds.selection import Selection
 from toolkit.index.similarity import Similarity
 
+_AT_FIRST = 1024
+
 
 class Flat:
     """Float vectors, compared one by one.
+
+    They are in an array of numpy's and not in an index of FAISS's: numpy asks the system for large
+    pages, and reading vectors in order is then a fifth to a third faster.
 
     Args:
         similarity: of the index; not hamming.
@@ -24,18 +29,19 @@ class Flat:
 
     def __init__(self, similarity: Similarity) -> None:
         self._similarity = similarity
-        is_l2 = similarity.metric == "l2"
-        make = faiss.IndexFlatL2 if is_l2 else faiss.IndexFlatIP
-        self.index = make(similarity.dimension)
-
-    @property
-    def size(self) -> int:
-        """Vectors that were added, removed ones too."""
-        return int(self.index.ntotal)
+        self._metric = faiss.METRIC_L2 if similarity.metric == "l2" else faiss.METRIC_INNER_PRODUCT
+        self._vectors = np.empty((_AT_FIRST, similarity.dimension), np.float32)
+        self.size = 0
 
     def add(self, vectors: NDArray[Any]) -> None:
         """Adds prepared vectors [n, w] behind the others."""
-        self.index.add(vectors)
+        size = self.size + len(vectors)
+        if size > len(self._vectors):
+            grown = np.empty((max(size, 2 * len(self._vectors)), vectors.shape[1]), np.float32)
+            grown[: self.size] = self._held()
+            self._vectors = grown
+        self._vectors[self.size : size] = vectors
+        self.size = size
 
     def remove(self, positions: NDArray[np.int64]) -> bool:
         """Makes positions unfindable: what is not a number is nearer than nothing."""
@@ -49,7 +55,7 @@ class Flat:
         if selection is not None:
             found = scan(queries, tiles_of(self, selection.positions()), k, self._similarity)
         else:
-            values, positions = self.index.search(queries, k)
+            values, positions = faiss.knn(queries, self._held(), k, self._metric)
             found = (-values if self._similarity.metric == "l2" else values), positions
         return self._settled(queries, *found)
 
@@ -74,8 +80,4 @@ class Flat:
         return taken
 
     def _held(self) -> NDArray[np.float32]:
-        count = self.size * self._similarity.dimension
-        if not count:
-            return np.empty((0, self._similarity.dimension), np.float32)
-        flat: NDArray[np.float32] = faiss.rev_swig_ptr(self.index.get_xb(), count)
-        return flat.reshape(self.size, self._similarity.dimension)
+        return self._vectors[: self.size]
