@@ -9,13 +9,16 @@ import argparse
 import json
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from dataset_tools.steps import run_steps
+
 CONFIG = "configs/general_recognition/demo.yaml"
-MODES = ("check_dataset", "train", "evaluate", "export", "predict", "build_index", "search")
+MODES = ("check_dataset", "train", "evaluate", "export")
 SERVICE = "configs/service/retrieval.yaml"
 INDEX, DATABASES = "index", "databases"
 
@@ -31,23 +34,31 @@ def main() -> int:
     started = time.monotonic()
     common = ["-o", f"Global.output={output}", "-o", f"Global.dataset_dir={dataset}"]
     common += [part for override in arguments.overrides for part in ("-o", override)]
-    steps = [["dataset_tools/make_demo_dataset.py", str(dataset), "--force"]]
-    steps += [["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}", *common] for mode in MODES]
     # Those of an earlier run are of another network.
     for left in (output / INDEX, output / DATABASES):
         shutil.rmtree(left, ignore_errors=True)
-    for number, step in enumerate(steps, start=1):
-        if "Global.mode=predict" in step:
-            step += ["-o", f"Predict.input={_unseen_class(dataset)}"]
-        if "Global.mode=build_index" in step:
-            step += ["-o", f"Index.export_database={output / DATABASES / 'default/packages'}"]
-        print(f"\n[{number}/{len(steps)}] python {shlex.join(step)}", flush=True)
-        code = subprocess.run([sys.executable, *step], check=False).returncode  # noqa: S603 - our own commands
-        if code:
-            print(f"This step ended with exit code {code}; the ones after it were not run.")
-            return code
+    served = f"Index.export_database={output / DATABASES / 'default/packages'}"
+
+    def predict() -> list[str]:
+        return [*_mode("predict"), *common, "-o", f"Predict.input={_unseen_class(dataset)}"]
+
+    code = run_steps(
+        [
+            ["dataset_tools/make_demo_dataset.py", str(dataset), "--force"],
+            *([*_mode(mode), *common] for mode in MODES),
+            predict,
+            [*_mode("build_index"), *common, "-o", served],
+            [*_mode("search"), *common],
+        ]
+    )
+    if code:
+        return code
     print(_conclusion(output, time.monotonic() - started))
     return 0
+
+
+def _mode(mode: str) -> list[str]:
+    return ["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}"]
 
 
 def _unseen_class(dataset: Path) -> Path:

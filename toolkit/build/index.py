@@ -43,11 +43,6 @@ class OpenModel:
     fingerprint: str
 
 
-def index_folder(config: Config, section: IndexSection | SearchSection) -> Path:
-    """Returns the folder of the index."""
-    return Path(section.folder or Path(config.Global.output) / "index")
-
-
 def open_model(config: Config, section: IndexSection | SearchSection) -> OpenModel:
     """Opens the model that makes vectors of pictures.
 

@@ -65,8 +65,8 @@ class Detector:
         # Nothing in these steps draws; the generator is what steps are called with.
         image = self._settings.steps(pixels, np.random.default_rng(0))
         inner, outer = image.shape[1:], pixels.shape[:2]
-        # Of height, and of width.
-        scale: Floats = np.divide(inner, outer).astype(np.float32)
+        # Of height, of width.
+        scale: Floats = np.divide(inner, outer, dtype=np.float32)
         given: dict[str, NDArray[Any]] = {
             "image": image[np.newaxis],
             "im_shape": np.array([inner], np.float32),
