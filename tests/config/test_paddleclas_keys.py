@@ -84,6 +84,12 @@ WITHOUT_SSLD = f"{HOST}/legendary_models/PPLCNet_x2_5_pretrained.pdparams"
         ),
         (
             "train",
+            ["AMP={use_amp: True, level: O2, scale_loss: 128, use_fp16_test: False}"],
+            {"Train.amp": {"dtype": "float16", "level": "O2", "scale_loss": 128.0}},
+        ),
+        ("train", ["AMP={scale_loss: 128}"], {"Train.amp.dtype": "float16"}),
+        (
+            "train",
             ["Train.max_steps=1", "Data.num_workers=0"],
             {"Train.max_steps": 1, "Data.num_workers": 0},
         ),
@@ -131,8 +137,8 @@ def test_the_weights_of_the_whole_model_go_before_those_of_the_backbone() -> Non
             "Global.retrieval_feature_from=backbone",
             "Global.retrieval_feature_from: 'backbone' is not",
         ),
-        ("AMP={use_amp: True, level: O1}", "AMP.use_amp: mixed precision is not supported"),
-        ("AMP={scale_loss: 128}", "AMP.use_amp: mixed precision is not supported"),
+        ("AMP={use_amp: True, level: O3}", "Train.amp.level: Input should be 'O1' or 'O2'"),
+        ("AMP={use_dynamic_loss_scaling: False}", "AMP.use_dynamic_loss_scaling: False is not"),
         ("EMA={decy: 0.9}", "EMA.decy: 0.9 is not supported: unknown key. Did you mean 'decay'?"),
         ("Slim={prune: {name: fpgm}}", "Slim: {'prune': {'name': 'fpgm'}} is not supported"),
         ("Arch.name=AttentionModel", "Arch.name: 'AttentionModel' is not supported"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from selfsup_files import METHODS, PAIR, TINY
 from toolkit.cards.weights import read_state
 from toolkit.interfaces.cli import main
 from toolkit.training.keeper import BEST, LATEST
+from toolkit.training.run_log import read_rows
 
 pytestmark = pytest.mark.e2e
 
@@ -27,6 +29,18 @@ WITH_LABELS = (
 )
 AUTO = ("Train.resume_path=auto", "Train.save_steps=1", "Export.onnx=false")
 KILLS = 12
+# main.py on a disk that is full from the 40th file on; a checkpoint is five of them.
+FULL_DISK = """
+import errno, itertools, os, sys
+count, sync = itertools.count(), os.fsync
+def full(descriptor):
+    if next(count) >= 40:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    sync(descriptor)
+os.fsync = full
+from toolkit.interfaces.cli import main
+raise SystemExit(main(sys.argv[1:]))
+"""
 
 
 class Project:
@@ -41,9 +55,10 @@ class Project:
         given = [*self.overrides, f"Global.output={output}", *more]
         return ["-c", str(self.file), *(word for text in given for word in ("-o", text))]
 
-    def start(self, output: Path, *more: str) -> subprocess.Popen[str]:
+    def start(self, output: Path, *more: str, code: str = "") -> subprocess.Popen[str]:
+        begin = ["-c", code] if code else [str(self.repository / "main.py")]
         return subprocess.Popen(
-            [sys.executable, str(self.repository / "main.py"), *self.words(output, *more)],
+            [sys.executable, *begin, *self.words(output, *more)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=self.repository,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
@@ -183,9 +198,74 @@ def test_a_second_signal_ends_a_run_at_once(supervised, tmp_path):
         process.send_signal(signal.SIGTERM)
         said = ""
         assert process.stderr is not None
-        while "Once more ends it" not in said:
-            said += process.stderr.readline()
+        for line in process.stderr:
+            said += line
+            if "Once more ends it" in line:
+                break
         process.send_signal(signal.SIGTERM)
         process.communicate()
     # The second one may come when the first has been obeyed already.
-    assert process.returncode in (-signal.SIGTERM, 0)
+    assert process.returncode in (-signal.SIGTERM, 0), said
+
+
+def test_two_runs_are_the_same_bit_for_bit_with_any_number_of_readers(supervised, tmp_path):
+    """One in a process of its own with 3 reading threads, one here without any."""
+    with supervised.start(tmp_path / "threads", "Data.num_workers=3") as process:
+        said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert main(supervised.words(tmp_path / "alone", "Data.num_workers=0")) == 0
+    assert_same(tmp_path / "threads", tmp_path / "alone")
+    losses = [
+        [row["losses"] for row in read_rows(tmp_path / name / "metrics.jsonl") if "losses" in row]
+        for name in ("threads", "alone")
+    ]
+    assert losses[0] == losses[1]
+    assert main(supervised.words(tmp_path / "other", "Global.seed=1", "Train.max_steps=1")) == 0
+    other = read_rows(tmp_path / "other/metrics.jsonl")[0]["losses"]
+    assert other != losses[0][0]
+
+
+@pytest.mark.slow
+def test_two_runs_without_labels_are_the_same_bit_for_bit(selfsup, tmp_path):
+    for name, workers in (("threads", 3), ("alone", 0), ("again", 0)):
+        selfsup.finish(tmp_path / name, f"Data.num_workers={workers}")
+    assert_same(tmp_path / "threads", tmp_path / "alone")
+    assert_same(tmp_path / "again", tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(supervised, tmp_path):
+    output, whole = tmp_path / "full", tmp_path / "whole"
+    with supervised.start(output, "Train.epochs_iters=4", code=FULL_DISK) as process:
+        said = process.communicate()[1]
+    assert process.returncode == 2, said
+    assert "Traceback" not in said
+    assert "StorageError: The checkpoint" in said
+    assert "No space left on device" in said
+    assert "Train.resume_path=auto" in said
+    again = supervised.finish(output, "Train.epochs_iters=4")
+    assert "Going on after step" in again
+    supervised.finish(whole, "Train.epochs_iters=4")
+    assert_same(output, whole)
+
+
+@pytest.mark.slow
+def test_pictures_that_go_away_and_come_back_change_nothing(supervised, drawn_dataset, tmp_path):
+    mount, away = tmp_path / "mount", tmp_path / "away"
+    shutil.copytree(drawn_dataset, mount)
+    more = (f"Global.dataset_dir={mount}", "Train.epochs_iters=20", "Data.cache_mib=0")
+    with supervised.start(tmp_path / "waits", *more) as process:
+        wait_for_steps(process, 5)
+        (mount / "images").rename(away)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "is gone or empty" in line:
+                break
+        away.rename(mount / "images")
+        said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert "is back after" in said
+    supervised.finish(tmp_path / "whole", *more)
+    assert_same(tmp_path / "waits", tmp_path / "whole")
+    result = json.loads((tmp_path / "waits/train_result.json").read_text())
+    assert result["skipped_count"] == 0

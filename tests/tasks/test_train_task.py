@@ -141,6 +141,9 @@ def test_averaged_weights_are_what_best_and_export_are_of(configure, ema):
     assert (best / "best_model.pdema").is_file() == ema
     evaluated = run(configure("Global.mode=evaluate"))
     assert evaluated.weights.suffix == (".pdema" if ema else ".pdparams")
+    for mode in ("evaluate", "export"):
+        raw = f"{mode.capitalize()}.averaged=false"
+        assert run(configure(f"Global.mode={mode}", raw)).weights.suffix == ".pdparams"
     for name, value in content["best_metrics"].items():
         assert evaluated.outcome.result.metrics[name] == pytest.approx(value, abs=1e-6), name
 
@@ -207,3 +210,44 @@ def test_the_log_says_what_is_trained(configure):
     text = (Path(config.Global.output) / "train.log").read_text(encoding="utf-8")
     assert "Training SmallResNet_rec: 32 pictures of 4 classes, 4 batches of 8 an epoch" in text
     assert "lr 0.05 loss" in text
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_mixed_precision_on_a_cpu_runs_and_says_what_it_is_worth(configure, caplog, dtype):
+    config = configure(TRAIN, f"Train.amp={{level: O1, dtype: {dtype}}}", "Train.max_steps=2")
+    assert run(config).to_json()["steps"] == 2
+    log = (Path(config.Global.output) / "train.log").read_text(encoding="utf-8")
+    assert f"Train.amp is O1 {dtype} and the device is a CPU" in log
+    weights = read_weights(Path(config.Global.output) / "latest")
+    assert {array.dtype for array in weights.values()} == {np.dtype("float32")}
+
+
+def test_a_trial_suggests_and_leaves_the_folder_s_run_alone(configure):
+    config = configure(TRAIN, "Train.max_steps=2", "Train.eval_during_train=false")
+    run(config)
+    output = Path(config.Global.output)
+    before = {name: (output / name).stat().st_mtime_ns for name in ("latest", "metrics.jsonl")}
+    asked = ["Train.find_learning_rate=true", "Train.suggest_batch_size=true"]
+    report = run(configure(TRAIN, *asked))
+    content = result(config)
+    assert (content["done_flag"], content["trained"]) == (True, False)
+    assert 1e-6 < content["learning_rate"]["suggestion"] < 10
+    assert 1 <= content["batch_size"]["suggestion"] <= 32
+    with Image.open(output / "learning_rate.png") as picture:
+        assert picture.size == (960, 540)
+    assert "Train.learning_rate=" in report.summary()
+    assert "Train.batch_size=" in report.summary()
+    assert before == {name: (output / name).stat().st_mtime_ns for name in before}
+
+
+def test_early_stopping_ends_a_run_that_is_as_good_as_it_gets(configure):
+    options = ["Train.epochs_iters=9", "Train.early_stopping={patience: 2, min_delta: 1.0}"]
+    content = run(configure(TRAIN, *options)).to_json()
+    assert (content["stopped_by"], content["steps"]) == ("early_stopping", 3 * 4)
+    assert content["models"]["last_1"]["epoch"] == 3
+    assert content["models"]["best"]["pdmodel"] == "best_model/inference/inference.json"
+
+
+def test_early_stopping_needs_evaluations(configure):
+    with pytest.raises(ConfigError, match=r"Train.early_stopping.*eval_during_train"):
+        configure(TRAIN, "Train.early_stopping={patience: 2}", "Train.eval_during_train=false")

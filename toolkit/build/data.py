@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from toolkit.audit.dataset import load_lists
 from toolkit.build.fetching import fetch_options
+from toolkit.build.known_classes import known_classes
 from toolkit.build.lists import list_files
+from toolkit.build.recipe.check import require_sound_recipe
+from toolkit.build.recipe.finding import Recipe, RecipeFinding
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.data.dataset import ImageDataset
@@ -40,9 +43,11 @@ class TrainingData:
         dataset: the pictures.
         sampler: which of them form which batch.
         paths: the files, one a row of the list.
-        classes: the labels as written in the list; the class index is the place in this list.
+        classes: the labels as written in the list, and those that the run's checkpoint knows; the
+            class index is the place in this list.
         num_outputs: rows of the class head.
         num_images: rows of the list.
+        findings: what of the recipe is unlikely to go with it.
     """
 
     loader: BatchLoader
@@ -52,6 +57,7 @@ class TrainingData:
     classes: list[str]
     num_outputs: int
     num_images: int
+    findings: list[RecipeFinding]
 
 
 def read_split(config: Config, split: str) -> Manifest:
@@ -72,10 +78,10 @@ def build_training_data(config: Config) -> TrainingData:
     """Builds the loader of train.txt.
 
     Raises:
-        ConfigError: Train.num_classes or Train.batch_size does not go with the data.
+        ConfigError: something of the recipe cannot work with the data.
     """
     manifest = read_split(config, "train")
-    classes = label_order(manifest.labels)
+    classes = label_order([*manifest.labels, *known_classes(config)])
     index = {label: number for number, label in enumerate(classes)}
     turns = _TURNS if config.Data.rotate_classes else 1
     num_classes = len(classes)
@@ -95,6 +101,17 @@ def build_training_data(config: Config) -> TrainingData:
         rotate_classes=config.Data.rotate_classes,
     )
     dataset.folder = PictureFolder(paths, 60 * config.Data.wait_minutes)
+    findings = []
+    if config.Train.adapter in (None, "linear"):  # the others are no training
+        findings = require_sound_recipe(
+            Recipe(
+                config,
+                _class_sizes(dataset),
+                len(dataset),
+                num_classes * turns,
+                num_processes=process_count(),
+            )
+        )
     sampler = build_sampler(config, dataset.labels)
     return TrainingData(
         BatchLoader(dataset, sampler, num_workers(config)),
@@ -104,7 +121,13 @@ def build_training_data(config: Config) -> TrainingData:
         classes,
         num_outputs=num_classes * turns,
         num_images=len(manifest.samples),
+        findings=findings,
     )
+
+
+def _class_sizes(dataset: ImageDataset) -> NDArray[np.int64]:
+    """Returns the pictures of each class that has any; a head may know more classes."""
+    return np.unique(dataset.labels, return_counts=True)[1].astype(np.int64)
 
 
 def build_sampler(config: Config, labels: Sequence[int] | NDArray[np.int64]) -> Sampler:

@@ -174,15 +174,19 @@ def kept_weights(url: str, options: FetchOptions) -> Path:
     return options.cache / "weights" / folder / PurePosixPath(urlsplit(url).path).name
 
 
-def checkpoint_weights(given: str, output: Path, options: FetchOptions) -> Path:
+def checkpoint_weights(
+    given: str, output: Path, options: FetchOptions, *, averaged: bool = True
+) -> Path:
     """Returns the file that ``weight_path`` means: best_model of the output folder for ``auto``.
 
-    The averaged weights (`.pdema`) beside a file of raw ones are meant when there are any.
+    The averaged weights (`.pdema`) beside a file of raw ones are meant when there are any, unless
+    the raw ones are asked for.
 
     Args:
         given: ``auto``, or as for `local_weights`.
         output: the training output that ``auto`` means.
         options: how and where to fetch.
+        averaged: take the averaged weights where there are any.
 
     Raises:
         FetchError: it is an address that cannot be reached.
@@ -196,8 +200,8 @@ def checkpoint_weights(given: str, output: Path, options: FetchOptions) -> Path:
             "(Global.mode=train), or give the weights as weight_path."
         )
     file = local_weights(str(best) if given == "auto" else given, options)
-    averaged = file.with_suffix(".pdema")
-    return averaged if averaged.is_file() else file
+    smoother = file.with_suffix(".pdema")
+    return smoother if averaged and smoother.is_file() else file
 
 
 def _unused(model: Recognizer) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import logging
 from paddle import nn
 
 from toolkit.config.parts import Part
-from toolkit.config.run_sections import TrainSection
+from toolkit.config.train_section import TrainSection
 from toolkit.errors import ConfigError
 from toolkit.registry import OPTIMIZERS, SCHEDULES
 from toolkit.training.named_optimizer import (

@@ -16,6 +16,7 @@ from toolkit.build.prepared import (
     Measure,
     Prepared,
     averaged_weights,
+    build_precision,
     epochs_left,
     training_plan,
 )
@@ -31,7 +32,7 @@ from toolkit.errors import ConfigError, ToolkitError, WeightsError
 from toolkit.evaluation.together import embedded_together
 from toolkit.inference.view_geometry import view_geometry
 from toolkit.registry import METHODS
-from toolkit.runtime import seed_framework, use_device
+from toolkit.runtime import resolve_device, seed_framework, use_device
 from toolkit.selfsup.method import Method, ViewRecognizer
 from toolkit.training.collapse import CollapseWatch
 from toolkit.training.fit import TrainingPlan
@@ -115,6 +116,7 @@ def prepare_selfsup(config: Config, weights: Path | None) -> Prepared:
         f"{data.num_images} pictures without labels, {section.method.name}",
         listeners=(watch,),
         give_up_waiting=data.give_up_waiting,
+        findings=tuple(data.findings),
     )
 
 
@@ -133,6 +135,7 @@ def _learner(
         build_optimizer(config.Optimizer, config.Train.learning_rate, model, method),
         build_schedule(config.Optimizer, config.Train, steps_per_epoch),
         averaged_weights(config, model),
+        build_precision(config, resolve_device(config.Global.device)),
         before_epoch=method.before_epoch,
         before_step=partial(method.before_step, model),
     )
@@ -182,6 +185,7 @@ def _refuse_labels(config: Config) -> None:
     given = {
         "Arch.Head": config.Arch.Head is not None,
         "Arch.Teacher": config.Arch.Teacher is not None,
+        "Train.extend_from": config.Train.extend_from is not None,
         "Train.adapter": config.Train.adapter is not None,
         "Train.freeze_backbone": config.Train.freeze_backbone,
         "Data.rotate_classes": config.Data.rotate_classes,

@@ -16,6 +16,7 @@ from toolkit.build.class_table import check_class_table
 from toolkit.build.data import TrainingData, build_training_data
 from toolkit.build.embedding import build_exporter
 from toolkit.build.evaluation import build_trial
+from toolkit.build.extended_classes import extend, extended_classes, recall_measure
 from toolkit.build.feed import build_feed
 from toolkit.build.fetching import fetch_options
 from toolkit.build.frozen import build_feature_store, build_phases, freeze, phase_in
@@ -23,7 +24,13 @@ from toolkit.build.kernels import install_kernels
 from toolkit.build.loss import build_loss
 from toolkit.build.model import build_network, load_pretrained, local_weights
 from toolkit.build.optimizer import build_optimizer, build_schedule
-from toolkit.build.prepared import Measure, Prepared, averaged_weights, training_plan
+from toolkit.build.prepared import (
+    Measure,
+    Prepared,
+    averaged_weights,
+    build_precision,
+    training_plan,
+)
 from toolkit.build.teacher import teacher_weights, with_teacher
 from toolkit.config.schema import Config
 from toolkit.distributed.group import told_by_first
@@ -33,7 +40,7 @@ from toolkit.evaluation.before_after import BeforeAfter
 from toolkit.evaluation.together import embedded_together
 from toolkit.evaluation.trial import Embed, RetrievalTrial
 from toolkit.models.recognizer import Recognizer
-from toolkit.runtime import seed_framework, use_device
+from toolkit.runtime import resolve_device, seed_framework, use_device
 from toolkit.training.frozen import FrozenRecognizer, Phases
 from toolkit.training.learner import Learner, Loader, Position
 
@@ -97,7 +104,11 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
         build_optimizer(config.Optimizer, config.Train.learning_rate, model, loss),
         build_schedule(config.Optimizer, config.Train, plan.steps_per_epoch(data.loader)),
         averaged_weights(config, model),
+        build_precision(config, resolve_device(config.Global.device)),
     )
+    known = extended_classes(config, data)
+    if known is not None and config.Train.resume_path is None:
+        extend(config, learner, model, known)
     if start.phases is not None:
         phase_in(start.phases, learner, plan.steps_per_epoch(data.loader))
 
@@ -110,6 +121,8 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
     return Prepared(
         *(model, learner, plan, export, feed, about, data.classes),
         give_up_waiting=data.dataset.give_up_waiting,
+        findings=tuple(data.findings),
+        measure_classes=None if known is None else recall_measure(config, learner, model, known),
         fitted=is_fitted,
         compare=compare,
     )

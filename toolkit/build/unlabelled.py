@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from toolkit.build.data import build_sampler, num_workers, read_split
 from toolkit.build.lists import packed_images
+from toolkit.build.recipe.check import require_sound_recipe
+from toolkit.build.recipe.finding import Recipe, RecipeFinding
 from toolkit.build.transforms import build_pipeline
 from toolkit.config.schema import Config
 from toolkit.config.selfsup_section import SelfSupSection
@@ -12,6 +14,7 @@ from toolkit.data.picture_files import PictureFiles
 from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.data.views import PixelSource, ViewDataset, ViewKind
+from toolkit.distributed.group import process_count
 from toolkit.errors import ConfigError
 from toolkit.registry import TRANSFORMS
 from toolkit.training.loader import BatchLoader
@@ -25,11 +28,13 @@ class UnlabelledData:
         loader: batches of views by epoch.
         dataset: the views.
         num_images: pictures.
+        findings: what of the recipe is unlikely to go with them.
     """
 
     loader: BatchLoader
     dataset: ViewDataset
     num_images: int
+    findings: list[RecipeFinding]
 
     def give_up_waiting(self) -> None:
         """Ends waiting for pictures that are gone."""
@@ -49,9 +54,12 @@ def build_unlabelled_data(config: Config) -> UnlabelledData:
     leading, drawn = _first_steps(config)
     source = _source(config, leading)
     dataset = ViewDataset(source, _kinds(config.SelfSup, drawn), seed=config.Global.seed)
+    findings = require_sound_recipe(
+        Recipe(config, None, len(dataset), num_processes=process_count())
+    )
     sampler = build_sampler(config, [-1] * len(dataset))
     loader = BatchLoader(dataset, sampler, num_workers(config))
-    return UnlabelledData(loader, dataset, len(dataset))
+    return UnlabelledData(loader, dataset, len(dataset), findings)
 
 
 def _first_steps(config: Config) -> tuple[Pipeline, Pipeline]:

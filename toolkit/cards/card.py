@@ -28,6 +28,21 @@ class Published:
 
 
 @dataclass(frozen=True)
+class RecipeRun:
+    """What a recipe's own run was trained with, from which other batch sizes are scaled.
+
+    Attributes:
+        optimizer: its rule.
+        learning_rate: the highest rate.
+        batch_size: pictures an update, of all devices together.
+    """
+
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """How a picture becomes the input of a backbone with ImageNet weights.
 
@@ -70,6 +85,7 @@ class Card:
         published: what others measured.
         measured: what this toolkit measured, by the command that is the number's source.
         imagenet: for a backbone, how its weights want a picture.
+        recipe_run: what the recipe was run with, where that is known.
     """
 
     name: str
@@ -90,6 +106,7 @@ class Card:
     published: tuple[Published, ...] = ()
     measured: tuple[Published, ...] = ()
     imagenet: Preprocessing | None = None
+    recipe_run: RecipeRun | None = None
 
     @property
     def recipe(self) -> str:

@@ -4,7 +4,7 @@ The published figures of PP-ShiTuV2 are PaddleX's; nothing here was measured wit
 weights.
 """
 
-from toolkit.cards.card import Card, Published
+from toolkit.cards.card import Card, Published, RecipeRun
 
 _ECOLOGY = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
 _WEIGHTS = f"{_ECOLOGY}/official_pretrained_model"
@@ -24,6 +24,7 @@ _OWN = (
 _MIXED, _GROCERIES = f"{_OWN}output/default_data", f"{_OWN}../shared/data/grocery"
 _CHARACTERS, _DRAWN = f"{_OWN}../shared/data/omniglot", f"{_OWN}output/drawn"
 _FROM_SCRATCH = "nothing: the recipe starts from random weights"
+_SMALL_RUN = RecipeRun("Momentum", 0.15, 64)
 
 
 def recognition_cards() -> list[Card]:
@@ -36,6 +37,7 @@ def recognition_cards() -> list[Card]:
             interpolation="bilinear",
             start=f"{_WEIGHTS}/PP-ShiTuV2_rec_pretrained.pdparams",
             figures=(84.2, 5.23428, 19.6005, 16.3),
+            run=RecipeRun("Momentum", 0.06, 8 * 256),
         ),
         _shitu_v2(
             "PP-ShiTuV2_rec_CLIP_vit_base",
@@ -78,6 +80,7 @@ def recognition_cards() -> list[Card]:
         ),
         Card(
             name="SmallResNet_general",
+            recipe_run=_SMALL_RUN,
             summary="The model that ships with this package: opens at once, without a network.",
             architecture="SmallResNet + BNNeck, softmax",
             dimension=256,
@@ -147,6 +150,7 @@ def recognition_cards() -> list[Card]:
         ),
         Card(
             name="SmallResNet_rec",
+            recipe_run=_SMALL_RUN,
             summary="Small dense ResNet: learns from a few thousand pictures, on a laptop's CPU.",
             architecture="SmallResNet + BNNeck, softmax",
             dimension=256,
@@ -168,6 +172,7 @@ def _shitu_v2(
     interpolation: str,
     start: str,
     figures: tuple[float, float, float, float],
+    run: RecipeRun | None = None,
 ) -> Card:
     recall, gpu, cpu, megabytes = figures
     return Card(
@@ -190,4 +195,5 @@ def _shitu_v2(
             Published("CPU, ms", cpu, _PADDLEX, _XEON),
             Published("inference model, MB", megabytes, _PADDLEX),
         ),
+        recipe_run=run,
     )

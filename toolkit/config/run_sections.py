@@ -1,4 +1,4 @@
-"""What is run and how: Global, CheckDataset, Train, Evaluate, Export, Predict.
+"""What is run and how: Global, CheckDataset, Evaluate, Export, Predict.
 
 The names of sections and keys are PaddleX's.
 """
@@ -10,13 +10,10 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from toolkit.config.parts import OptionsField
 from toolkit.config.section import OptionalPath, Section
-from toolkit.config.trackers import Trackers
 from toolkit.config.types import (
-    Fraction,
     NonNegativeFloat,
     NonNegativeInt,
     Percent,
-    PositiveFloat,
     PositiveInt,
 )
 from toolkit.errors import ToolkitError
@@ -151,111 +148,14 @@ class CheckDatasetSection(Section):
     )
 
 
-class TrainSection(Section):
-    """The one place for epochs, batch size and learning rate."""
-
-    num_classes: PositiveInt | Literal["auto"] = Field(
-        "auto", description="Rows of the class head; auto counts the labels of train.txt."
-    )
-    epochs_iters: PositiveInt = Field(20, description="Epochs.")
-    batch_size: PositiveInt = Field(32, description="Pictures a step and process.")
-    learning_rate: PositiveFloat = Field(0.01, description="Highest learning rate.")
-    pretrain_weight_path: OptionalPath = Field(
-        None, description="Weights to start from: a file or an address; null starts from random."
-    )
-    warmup_steps: NonNegativeInt | None = Field(
-        None, description="Warm-up in EPOCHS, as in PaddleX; Optimizer.lr.warmup_iters is in steps."
-    )
-    resume_path: OptionalPath = Field(
-        None,
-        description="Checkpoint (.pdparams of a training output) to go on from; auto takes the "
-        "newest whole one of Global.output, and begins anew where there is none.",
-    )
-    log_interval: PositiveInt = Field(10, description="Steps between two log lines.")
-    eval_interval: PositiveInt = Field(1, description="Epochs between two evaluations.")
-    save_interval: PositiveInt = Field(1, description="Epochs between two epoch_N checkpoints.")
-    save_steps: PositiveInt | None = Field(
-        None, description="Steps between two saves of latest within an epoch; null saves at ends."
-    )
-    keep_last: PositiveInt | None = Field(
-        3, description="How many epoch_N checkpoints to keep; null keeps all."
-    )
-    max_steps: PositiveInt | None = Field(
-        None, description="Stop after so many steps: a dry run of any configuration."
-    )
-    accumulate_steps: PositiveInt = Field(
-        1, description="Batches whose gradients are summed before the optimizer steps."
-    )
-    ema_decay: Fraction | None = Field(
-        None, description="Decay of the averaged weights; null keeps none."
-    )
-    eval_during_train: bool = Field(
-        True,
-        description="Evaluate every eval_interval; false makes the last epoch the best, and needs "
-        "no gallery and query.",
-    )
-    skip_check: bool = Field(False, description="Train on lists that were not checked.")
-    visualdl: bool = Field(
-        True, description="Write VisualDL scalars when it is installed, as PaddleX does."
-    )
-    trackers: Trackers = Field(
-        [], description="Where the numbers go beside metrics.jsonl: docs/comparing.md."
-    )
-    kernels: Literal["auto", "paddle"] = Field(
-        "auto",
-        description="auto trains, and evaluates checkpoints, with our CPU kernels where they win; "
-        "paddle never does.",
-    )
-    num_processes: PositiveInt = Field(
-        1,
-        description="Processes on the CPU of this machine; on GPUs there is one for each of "
-        "Global.device.",
-    )
-    sync_batch_norm: bool = Field(
-        False, description="Batch norm over the batch of all processes instead of each its own."
-    )
-    freeze_backbone: bool = Field(
-        False, description="Compute backbone features once, and train neck and head on them."
-    )
-    unfreeze_at: PositiveInt | None = Field(
-        None, description="Epoch from which the backbone is trained too; null: never."
-    )
-    unfreeze_lr_factor: PositiveFloat = Field(
-        0.1, description="Factor of the learning rate from Train.unfreeze_at on."
-    )
-
-    adapter: Literal["linear", "whitening", "pca"] | None = Field(
-        None,
-        description="Leave the network as it is and fit a linear map behind it, with the options "
-        "of Adapter; null fits none.",
-    )
-
-    @field_validator("adapter")
-    @classmethod
-    def _never_thawed(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("unfreeze_at") is not None:
-            raise ValueError(
-                f"adapter is {value} and unfreeze_at is {info.data['unfreeze_at']}; behind an "
-                "adapter the network stays as it is: leave unfreeze_at out."
-            )
-        return value
-
-    @field_validator("unfreeze_at")
-    @classmethod
-    def _frozen_before(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and info.data.get("freeze_backbone") is False:
-            raise ValueError(
-                f"unfreeze_at is {value} and freeze_backbone is false; set freeze_backbone to "
-                "true, or leave unfreeze_at out."
-            )
-        return value
-
-
 class EvaluateSection(Section):
     """Retrieval metrics of a checkpoint."""
 
     weight_path: str = Field(
         "auto", description="Weights to evaluate; auto is <Global.output>/best_model."
+    )
+    averaged: bool = Field(
+        True, description="Take the averaged weights of a checkpoint (.pdema) where it has any."
     )
     log_interval: PositiveInt = Field(1, description="Kept for PaddleX files; progress is timed.")
     batch_size: PositiveInt = Field(64, description="Pictures a forward pass.")
@@ -273,6 +173,9 @@ class ExportSection(Section):
 
     weight_path: str = Field(
         "auto", description="Weights to export; auto is <Global.output>/best_model."
+    )
+    averaged: bool = Field(
+        True, description="Take the averaged weights of a checkpoint (.pdema) where it has any."
     )
     weights: Literal["pdparams", "safetensors"] | None = Field(
         None, description="Also write the weights as one file of this kind next to the export."

@@ -5,7 +5,8 @@ official weights load as they are. No output is normalised here: the exported gr
 neck's output, and whoever compares embeddings scales them to length 1.
 """
 
-from paddle import Tensor, nn
+import paddle
+from paddle import Tensor, amp, nn
 
 
 class Recognizer(nn.Layer):
@@ -78,7 +79,9 @@ class Recognizer(nn.Layer):
         features = self.embedding_of(read)
         outputs = {"backbone": _pooled(read), "features": features}
         if self.head is not None:
-            outputs["logits"] = self.head(features, labels)
+            # Logits are scaled cosines, or go into an exponential: 16 bits are too few for either.
+            with amp.auto_cast(enable=False):
+                outputs["logits"] = self.head(_in_float32(features), labels)
         return outputs
 
     def re_parameterize(self) -> None:
@@ -89,6 +92,11 @@ class Recognizer(nn.Layer):
         fuse = getattr(self.backbone, "re_parameterize", None)
         if fuse is not None:
             fuse()
+
+
+def _in_float32(values: Tensor) -> Tensor:
+    """Returns values as they are where they are float32 already, else in float32."""
+    return values if values.dtype == paddle.float32 else values.astype("float32")
 
 
 def _pooled(read: Tensor | list[Tensor]) -> Tensor:

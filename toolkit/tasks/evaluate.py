@@ -99,7 +99,12 @@ def run(config: Config) -> EvaluateReport | HelperReport:
     """
     output = Path(config.Global.output)
     test = build_trial(config)
-    weights = checkpoint_weights(config.Evaluate.weight_path, output, fetch_options(config))
+    weights = checkpoint_weights(
+        config.Evaluate.weight_path,
+        output,
+        fetch_options(config),
+        averaged=config.Evaluate.averaged,
+    )
     device = use_device(config.Global.device)
     baselines: dict[str, dict[str, float]] = {
         name: _baseline(name, config, test, device) for name in config.Evaluate.baselines

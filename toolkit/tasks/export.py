@@ -81,7 +81,12 @@ def run(config: Config) -> ExportOutcome:
     """
     output = Path(config.Global.output)
     lowering = build_lowering(config)
-    weights = checkpoint_weights(config.Export.weight_path, output, fetch_options(config))
+    weights = checkpoint_weights(
+        config.Export.weight_path,
+        output,
+        fetch_options(config),
+        averaged=config.Export.averaged,
+    )
     model = build_network(config, num_classes=None)
     load_trained(model, weights)
     if lowering is None:

@@ -2,13 +2,11 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paddle import nn
 
-from toolkit.build.prepared import Prepared
+from toolkit.build.prepared import Measure, Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
 from toolkit.build.tracking import open_trackers, require_trackers
@@ -22,118 +20,36 @@ from toolkit.distributed.group import (
     told_by_first,
 )
 from toolkit.errors import GateError, StorageError, ToolkitError
-from toolkit.evaluation.before_after import BeforeAfter
 from toolkit.models.heads.class_table import common_state, share_tables, whole_tables
 from toolkit.reports.curves import write_curves
 from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
 from toolkit.tasks.checked_data import require_checked_data
+from toolkit.tasks.class_recalls import ClassRecalls
 from toolkit.tasks.report import HelperReport
+from toolkit.tasks.train_report import FITTED, TrainReport
+from toolkit.tasks.train_trial import TrialReport, run_trial
 from toolkit.training.checkpoint import RunState, find_checkpoint, load_checkpoint
 from toolkit.training.earlier_run import clear_for_run
+from toolkit.training.early_stopping import EarlyStopping
 from toolkit.training.fit import fit
 from toolkit.training.interruption import InterruptedRunError, stop_on_signals
-from toolkit.training.keeper import BEST, LATEST, CheckpointKeeper, KeepPlan, KeepResult, Saved
+from toolkit.training.keeper import BEST, CheckpointKeeper, KeepPlan
 from toolkit.training.learner import EpochRecord, FitResult, Listener, Loader, Position
 from toolkit.training.newest_checkpoint import newest_checkpoint
 from toolkit.training.partner import EvaluationPartner, WholeAtSaves
 from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
-_FITTED = "fitted"
-_LISTED = 5  # last_1 to last_5, as in PaddleX
+_EARLY = "early_stopping"
 AUTO = "auto"
 
 
-@dataclass(frozen=True)
-class TrainReport:
-    """The outcome of a training run."""
-
-    model_name: str
-    output: Path
-    fit: FitResult
-    kept: KeepResult
-    num_classes: int
-    checked: bool
-    curves: list[str]
-    visualdl_log: str
-    interrupted_by: str | None = None
-    adapter: BeforeAfter | None = None
-
-    @property
-    def passed(self) -> bool:
-        """A run that ended, or was asked to, has passed."""
-        return True
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns PaddleX's train_result.json and what this run adds; paths start from output."""
-        models: dict[str, Any] = {f"last_{number}": {} for number in range(1, _LISTED + 1)}
-        for number, saved in enumerate(self.kept.saved[:_LISTED], start=1):
-            models[f"last_{number}"] = _entry(self.output, saved)
-        models["best"] = _entry(self.output, self.kept.best) if self.kept.best else {}
-        return {
-            "done_flag": self.interrupted_by is None,
-            "interrupted_by": self.interrupted_by,
-            "model_name": self.model_name,
-            "label_dict": "label_order.json" if self.num_classes else None,
-            "train_log": "train.log",
-            "visualdl_log": self.visualdl_log,
-            "config": "config.yaml",
-            "models": models,
-            "best_by": self.kept.best_by,
-            "best_metrics": self.kept.best_metrics,
-            "num_classes": self.num_classes,
-            "dataset_checked": self.checked,
-            "stopped_by": "interrupted" if self.interrupted_by else self.fit.reached,
-            "steps": self.fit.position.step,
-            "images": self.fit.images,
-            "seconds": round(self.fit.seconds, 1),
-            "waiting_for_data": round(self.fit.waiting_share, 4),
-            "skipped_images": self.fit.failures,
-            "skipped_count": self.fit.failure_count,
-            "metrics_log": FILE_NAME,
-            "curves": self.curves,
-            **({} if self.adapter is None else {"adapter": self.adapter.to_json()}),
-        }
-
-    def summary(self) -> str:
-        """Returns how long it took, how good it became, and where everything is."""
-        if self.interrupted_by is not None:
-            return (
-                f"Interrupted by {self.interrupted_by} after step {self.fit.position.step}; "
-                f"{self.output / LATEST} is saved. Go on with Train.resume_path=auto."
-            )
-        lines = [self._how_long()]
-        if self.fit.failure_count:
-            lines.append(
-                f"{len(self.fit.failures)} pictures could not be read and were skipped "
-                f"{self.fit.failure_count} times; train_result.json names them."
-            )
-        if self.kept.best is not None and self.kept.best_by == "metric":
-            numbers = ", ".join(f"{k} {v:.4f}" for k, v in self.kept.best_metrics.items())
-            lines.append(f"Best: epoch {self.kept.best.epoch}, {numbers}")
-        elif self.kept.best is not None:
-            lines.append(f"best_model is the last epoch ({self.kept.best.epoch}); not evaluated.")
-        lines += [] if self.adapter is None else self.adapter.summary_lines()
-        named = ["best_model", "latest", FILE_NAME, "train.log", *self.curves]
-        return "\n".join([*lines, *(f"  {self.output / name}" for name in named)])
-
-    def _how_long(self) -> str:
-        if self.fit.reached == _FITTED:
-            return f"Fitted an adapter behind {self.model_name}; nothing was trained."
-        rate = self.fit.images / max(self.fit.seconds, 1e-9)
-        return (
-            f"Trained {self.model_name} for {self.fit.position.step} steps in "
-            f"{self.fit.seconds:.0f} s ({rate:.1f} images/s, evaluation included), "
-            f"{100 * self.fit.waiting_share:.1f}% of the steps' time waiting for data; "
-            f"the end was reached by {self.fit.reached}."
-        )
-
-
-def run(config: Config) -> TrainReport | HelperReport:
+def run(config: Config) -> TrainReport | TrialReport | HelperReport:
     """Trains as a configuration says: with labels, or without them where it has SelfSup.
 
-    In a group of processes all train, and the first one alone writes.
+    Asked for a learning rate or a batch size, it measures that and trains nothing. In a group of
+    processes all train, and the first one alone writes.
 
     Raises:
         CheckFailedError: the dataset does not pass its check.
@@ -144,6 +60,8 @@ def run(config: Config) -> TrainReport | HelperReport:
     config = _with_checkpoint(config)
     require_trackers(config)
     prepared = _prepared(config)
+    if config.Train.find_learning_rate or config.Train.suggest_batch_size:
+        return run_trial(config, prepared)
     learner = prepared.learner
     resume, state = config.Train.resume_path, None
     if resume is not None:
@@ -203,30 +121,24 @@ def _prepared(config: Config) -> Prepared:
 
 
 def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainReport:
-    output, train = Path(config.Global.output), config.Train
-    start = Position() if state is None else state.position
+    output, start = Path(config.Global.output), Position() if state is None else state.position
     loader, measure = prepared.feed(start)
     _LOG.info(_headline(config, prepared, loader))
     resumed_step = None if state is None else state.position.step
     trackers = open_trackers(config, resumed_step)
     log = RunLog(output / FILE_NAME, resumed_step=resumed_step, trackers=trackers)
-    model, plan = prepared.learner.model, _keep_plan(config)
-    keeper = CheckpointKeeper(
-        output,
-        prepared.learner,
-        plan,
-        seed=config.Global.seed,
-        evaluate=measure,
-        export=lambda folder: _discard(prepared.export(folder)),
-        log=log,
-    )
+    keeper = _keeper(config, prepared, measure, log)
+    classes = _class_recalls(output, prepared, goes_on=state is not None)
+    model = prepared.learner.model
     if state is not None:
         with whole_tables(model):
             keeper.resume(state)
-    listeners = [log, *prepared.listeners, WholeAtSaves(model, plan, keeper)]
+    saving = WholeAtSaves(model, _keep_plan(config), keeper)
     finished = False
     try:
-        result, signal = _fit(prepared, loader, listeners, start)
+        result, signal = _fit(
+            prepared, loader, [log, *prepared.listeners, saving], start, lambda: keeper.is_done
+        )
         finished = signal is None
     except StorageError:  # no room for an export either
         raise
@@ -241,19 +153,52 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     compared = None
     if finished and prepared.compare is not None:
         compared = prepared.compare(_best_weights(output))
-    curves = write_curves(read_rows(output / FILE_NAME), output)
+    if finished and classes is not None:
+        classes.end()
     return TrainReport(
         config.Global.model,
         output,
         result,
         kept,
         num_classes=len(prepared.classes or []),
-        checked=not train.skip_check,
-        curves=[str(file.relative_to(output)) for file in curves],
+        checked=not config.Train.skip_check,
+        curves=_curves(output),
         adapter=compared,
         visualdl_log=max((file.name for file in output.glob("vdlrecords.*.log")), default=""),
         interrupted_by=signal,
+        findings=prepared.findings,
+        classes=classes,
     )
+
+
+def _keeper(
+    config: Config, prepared: Prepared, measure: Measure | None, log: RunLog
+) -> CheckpointKeeper:
+    watch = config.Train.early_stopping
+    return CheckpointKeeper(
+        Path(config.Global.output),
+        prepared.learner,
+        _keep_plan(config),
+        seed=config.Global.seed,
+        evaluate=measure,
+        export=lambda folder: _discard(prepared.export(folder)),
+        log=log,
+        early_stopping=None if watch is None else EarlyStopping(**watch.model_dump()),
+    )
+
+
+def _class_recalls(output: Path, prepared: Prepared, *, goes_on: bool) -> ClassRecalls | None:
+    """Measures old and new classes where classes are added; None where none are."""
+    if prepared.measure_classes is None:
+        return None
+    classes = ClassRecalls(output, prepared.measure_classes)
+    classes.begin(goes_on=goes_on)
+    return classes
+
+
+def _curves(output: Path) -> list[str]:
+    curves = write_curves(read_rows(output / FILE_NAME), output)
+    return [str(file.relative_to(output)) for file in curves]
 
 
 def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperReport:
@@ -262,11 +207,10 @@ def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperR
     loader, measure = prepared.feed(start)
     model, plan = prepared.learner.model, _keep_plan(config)
     partner = EvaluationPartner(prepared.learner, plan, measure)
-    listeners = [*prepared.listeners, WholeAtSaves(model, plan, partner)]
     if state is not None:
         share_tables(model)
     try:
-        _fit(prepared, loader, listeners, start)
+        _fit(prepared, loader, [*prepared.listeners, WholeAtSaves(model, plan, partner)], start)
     except ToolkitError as error:
         _end_together(error, model, lambda: None)
         raise
@@ -275,16 +219,22 @@ def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperR
 
 
 def _fit(
-    prepared: Prepared, loader: Loader, listeners: Sequence[Listener], start: Position
+    prepared: Prepared,
+    loader: Loader,
+    listeners: Sequence[Listener],
+    start: Position,
+    is_done: Callable[[], bool] = lambda: False,
 ) -> tuple[FitResult, str | None]:
     """Trains until the end, or until a signal to any process of the group asks all to end.
+
+    `is_done` says that nothing gets better any more, which ends it too.
 
     Returns:
         How it ended, and the name of the signal; None where there was none.
     """
     if prepared.fitted:
         listeners[-1].on_epoch_end(_end_of_fitted())  # that which judges and saves
-        return FitResult(start, reached=_FITTED), None
+        return FitResult(start, reached=FITTED), None
     with stop_on_signals(prepared.give_up_waiting) as request:
         result = fit(
             prepared.learner,
@@ -292,9 +242,9 @@ def _fit(
             prepared.plan,
             listeners=listeners,
             start=start,
-            stop=lambda: request.signal or "",
+            stop=lambda: request.signal or (_EARLY if is_done() else ""),
         )
-    asked = result.reached not in ("epochs", "max_steps")
+    asked = result.reached not in ("epochs", "max_steps", _EARLY)
     return result, result.reached if asked else None
 
 
@@ -351,19 +301,3 @@ def _best_weights(output: Path) -> Path:
 
 def _discard(_: object) -> None:
     """The report of an export inside a checkpoint says nothing that the files do not."""
-
-
-def _entry(output: Path, saved: Saved) -> dict[str, Any]:
-    """PaddleX's description of one checkpoint; the files that are not there are left out."""
-    folder, prefix = output / saved.prefix, saved.prefix
-    files = {
-        "pdparams": f"{prefix}/{prefix}.pdparams",
-        "pdopt": f"{prefix}/{prefix}.pdopt",
-        "pdstates": f"{prefix}/{prefix}.pdstates",
-        "pdema": f"{prefix}/{prefix}.pdema",
-        "inference_config": f"{prefix}/inference/inference.yml",
-        "pdmodel": f"{prefix}/inference/inference.json",
-        "pdiparams": f"{prefix}/inference/inference.pdiparams",
-    }
-    there = {key: name for key, name in files.items() if (folder.parent / name).is_file()}
-    return {"score": saved.metric, "epoch": saved.epoch, **there}

@@ -55,6 +55,7 @@ class RunState:
         seed: of all randomness; every generator follows from it and the position.
         metric: the score of these weights; None when they were not evaluated.
         best: the best evaluation so far; None when there was none.
+        early_stopping: best value and how long it was waited for a better one; None without.
     """
 
     position: Position
@@ -62,6 +63,7 @@ class RunState:
     seed: int
     metric: float | None = None
     best: Best | None = None
+    early_stopping: dict[str, Any] | None = None
 
 
 def save_checkpoint(
@@ -161,7 +163,7 @@ def load_checkpoint(path: Path | str, learner: Learner) -> RunState:
         WeightsError: the set is not whole, or does not fit what was built.
     """
     file = find_checkpoint(path)
-    states = _verified_states(file)
+    states = verified_states(file)
     apply_weights(learner.model, read_weights(file), may_differ=())
     _load_loss(learner, states["loss"])
     learner.optimizer.load_state(read_state(file.with_suffix(".pdopt")))
@@ -174,6 +176,7 @@ def load_checkpoint(path: Path | str, learner: Learner) -> RunState:
         seed=states["generators"]["seed"],
         metric=states["metric"],
         best=None if best is None else Best(**best),
+        early_stopping=states.get("early_stopping"),
     )
 
 
@@ -183,28 +186,19 @@ def verified_position(path: Path | str) -> Position:
     Raises:
         WeightsError: it is not whole.
     """
-    states = _verified_states(find_checkpoint(path))
+    states = verified_states(find_checkpoint(path))
     return Position(**states["position"])
 
 
-def _states(learner: Learner, state: RunState, digests: Mapping[str, str]) -> dict[str, Any]:
-    average, scaler = learner.average, learner.precision.scaler
-    return {
-        "format_version": FORMAT_VERSION,
-        "metric": state.metric,
-        "epoch": state.epoch,
-        "position": asdict(state.position),
-        "best": None if state.best is None else asdict(state.best),
-        "generators": {"seed": state.seed},
-        "average": None if average is None else {"num_updates": average.num_updates},
-        "loss_scale": None if scaler is None else asdict(scaler),
-        "loss": state_arrays(learner.loss),
-        "sha256": dict(digests),
-    }
+def verified_states(file: Path) -> dict[Any, Any]:
+    """Returns what a checkpoint has beside arrays of weights, after comparing its digests.
 
+    Args:
+        file: its `.pdparams` file.
 
-def _verified_states(file: Path) -> dict[Any, Any]:
-    """Reads the .pdstates beside the weights and compares the digests in it."""
+    Raises:
+        WeightsError: it is not whole, or of another program.
+    """
     states_file = file.with_suffix(".pdstates")
     states = read_state(states_file)
     if states.get("format_version") != FORMAT_VERSION:
@@ -222,6 +216,23 @@ def _verified_states(file: Path) -> dict[Any, Any]:
                 f"resume from another one, such as an epoch_N folder."
             )
     return states
+
+
+def _states(learner: Learner, state: RunState, digests: Mapping[str, str]) -> dict[str, Any]:
+    average, scaler = learner.average, learner.precision.scaler
+    return {
+        "format_version": FORMAT_VERSION,
+        "metric": state.metric,
+        "epoch": state.epoch,
+        "position": asdict(state.position),
+        "best": None if state.best is None else asdict(state.best),
+        "generators": {"seed": state.seed},
+        "early_stopping": state.early_stopping,
+        "average": None if average is None else {"num_updates": average.num_updates},
+        "loss_scale": None if scaler is None else asdict(scaler),
+        "loss": state_arrays(learner.loss),
+        "sha256": dict(digests),
+    }
 
 
 def _load_loss(learner: Learner, arrays: Mapping[str, Any]) -> None:

@@ -19,7 +19,10 @@ _CHECKPOINT = rf"(?:{BEST}|{LATEST}|epoch_\d+)"
 _TRACKED = rf"(?:vdlrecords\..*\.log|{TENSORBOARD}|{re.escape(IDS_FILE)})"
 # What a run writes beside its checkpoints and would be taken for that of the next one. config.yaml
 # is that of the new run already, and train.log goes on.
-_FILES = (FILE_NAME, "train_result.json", "label_order.json", "loss_curve.png", "recall_curve.png")
+_FILES = (
+    *(FILE_NAME, "train_result.json", "label_order.json", "extended_classes.json"),
+    *("loss_curve.png", "recall_curve.png"),
+)
 # What `storage.atomic_directory` leaves behind when its process is killed.
 _ABANDONED = re.compile(rf"\.{_CHECKPOINT}\.[0-9a-f]{{12}}\.tmp")
 

@@ -15,6 +15,7 @@ from typing import Literal
 from toolkit.cards.weights import read_weights
 from toolkit.storage import atomic_directory, read_json, recover_directory
 from toolkit.training.checkpoint import Best, RunState, save_checkpoint
+from toolkit.training.early_stopping import EarlyStopping
 from toolkit.training.ema import borrowed_weights
 from toolkit.training.learner import EpochRecord, Learner, Listener, Position, StepRecord
 from toolkit.training.run_log import RunLog
@@ -94,9 +95,10 @@ class CheckpointKeeper(Listener):
         export: writes the model as it is, for inference, into an empty folder; None to export
             nothing.
         log: gets a row for every evaluation.
+        early_stopping: is shown every evaluation.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it keeps, and whom it asks and tells
         self,
         output: Path,
         learner: Learner,
@@ -106,9 +108,11 @@ class CheckpointKeeper(Listener):
         evaluate: Callable[[], Mapping[str, float]] | None = None,
         export: Callable[[Path], None] | None = None,
         log: RunLog | None = None,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
         self._output, self._learner, self._plan, self._seed = output, learner, plan, seed
         self._evaluate, self._export, self._log = evaluate, export, log
+        self._early_stopping = early_stopping
         self._best: Best | None = None
         self._last: tuple[Position, int] | None = None
         for name in (LATEST, BEST):
@@ -128,7 +132,14 @@ class CheckpointKeeper(Listener):
         if state.best is not None and self._recover_best(state.best):
             self._best = state.best
         self._last = (state.position, state.epoch)
-        self._save(LATEST, replace(state, best=self._best))
+        if self._early_stopping is not None and state.early_stopping is not None:
+            self._early_stopping = replace(self._early_stopping, **state.early_stopping)
+        self._save(LATEST, self._state(state.position, state.epoch, state.metric))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether early stopping has seen enough."""
+        return self._early_stopping is not None and self._early_stopping.is_over
 
     def on_step(self, record: StepRecord) -> None:
         """Saves within an epoch when it is time."""
@@ -141,7 +152,7 @@ class CheckpointKeeper(Listener):
             return
         epoch = position.epoch if position.batch else position.epoch - 1
         self._last = (position, epoch)
-        self._save(LATEST, RunState(position, epoch, self._seed, None, self._best))
+        self._save(LATEST, self._state(position, epoch))
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         """Evaluates when it is time, and saves."""
@@ -154,7 +165,7 @@ class CheckpointKeeper(Listener):
             is_best = metric is not None and (self._best is None or metric >= self._best.score)
             if metric is not None and is_best:
                 self._best = Best(epoch, metric, metrics)
-        state = RunState(record.position, epoch, self._seed, metric, self._best)
+        state = self._state(record.position, epoch, metric)
         # The best model first: a process killed in between then evaluates this epoch again.
         if is_best:
             self._save(BEST, state)
@@ -170,7 +181,7 @@ class CheckpointKeeper(Listener):
             position, last_epoch = self._last
             if self._best is None:
                 _LOGGER.info("No evaluation chose a best model: best_model is the last epoch.")
-                self._save(BEST, RunState(position, last_epoch, self._seed))
+                self._save(BEST, self._state(position, last_epoch))
         self.export()
         left = self.so_far()
         if self._best is None and self._last is not None:
@@ -230,7 +241,14 @@ class CheckpointKeeper(Listener):
         _LOGGER.info("epoch %d evaluated: %s", record.epoch, shown)
         if self._log is not None:
             self._log.on_evaluation(record.epoch, record.position.step, metrics)
+        if self._early_stopping is not None:
+            self._early_stopping.see(metrics)
         return metrics
+
+    def _state(self, position: Position, epoch: int, metric: float | None = None) -> RunState:
+        watch = self._early_stopping
+        waited = None if watch is None else watch.state()
+        return RunState(position, epoch, self._seed, metric, self._best, waited)
 
     def _save(self, name: str, state: RunState) -> None:
         numbered = self._plan.export_numbered and name not in (LATEST, BEST)

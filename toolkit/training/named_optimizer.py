@@ -130,6 +130,9 @@ class NamedOptimizer:
         """Sets the rate of the next steps."""
         self._rule.set_lr(rate)
 
+    def set_progress(self, done: float) -> None:
+        """Is told before every step which share of the run is done, from 0 to below 1."""
+
     def step(self) -> None:
         """Updates the parameters from their gradients."""
         of_rows = self._of_rows()

@@ -60,7 +60,16 @@ _ONE_VALUE: dict[str, tuple[Collection[Any], str, str]] = {
         "an epoch is as long as its sampler says; Train.max_steps ends a run early.",
     ),
 }
-_AMP = "a matter of mixed precision, which is off"
+_NO_AMP = "a matter of mixed precision, which is off"
+_DYNAMIC = (
+    (None, True),
+    "the scale of the loss follows the gradients",
+    "the scale of the loss always follows the gradients; set it to True.",
+)
+_AMP_DROPPED = {
+    "use_fp16_test": "evaluation is in 32 bits",
+    "use_promote": "what an operator takes is cast to one type",
+}
 _AMP_KEYS = ("level", "scale_loss", "use_dynamic_loss_scaling", "use_fp16_test", "use_promote")
 _DEVICES = ("gpu", "cpu")
 _START = "pretrain_weight_path"
@@ -152,12 +161,14 @@ def _mixed_precision(root: Source) -> None:
     section = root.section("AMP")
     if not section.unread():
         return
-    if section.take("use_amp", default=True) is not False:
-        section.refuse(
-            "use_amp",
-            "mixed precision is not supported: -o AMP.use_amp=False trains in 32 bits.",
-        )
+    at = section.at("use_amp")
+    if section.take("use_amp", default=True) is False:
+        section.translation.drop(at, _NO_AMP)
+        section.drop_all(dict.fromkeys(_AMP_KEYS, _NO_AMP))
     else:
-        section.translation.drop(section.at("use_amp"), _AMP)
-    section.drop_all(dict.fromkeys(_AMP_KEYS, _AMP))
+        section.translation.put(("Train", "amp", "dtype"), "float16", at)
+        section.move("level", ("Train", "amp", "level"))
+        section.move("scale_loss", ("Train", "amp", "scale_loss"), read=float)
+        section.only("use_dynamic_loss_scaling", *_DYNAMIC)
+        section.drop_all(_AMP_DROPPED)
     section.finish(_AMP_KEYS)

@@ -1,0 +1,1 @@
+"""What a recipe says against the data that it is for, before the first step."""
