@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.peak_memory import peak_mib
+from toolkit.runtime import prepare_paddle
 
 _PAUSE_STEPS = 2  # the first steps make what later ones use again
 
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args(arguments)
+    prepare_paddle()
     work = (given.classes, given.width, given.sample_rate, given.batch, given.steps)
     if given.processes == 1:
         print("\n".join(measured(*work)))

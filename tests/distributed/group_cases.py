@@ -98,6 +98,7 @@ def summed_gradients():
     if rank == 0:
         first.grad = paddle.full([2, 2], 5.0)
     sum_gradients([both, first, none, half])
+    sum_gradients([])
     return {
         "both": both.grad.numpy(),
         "first": first.grad.numpy(),

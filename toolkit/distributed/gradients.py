@@ -26,7 +26,7 @@ def sum_gradients(parameters: Sequence[Tensor]) -> None:
     Args:
         parameters: the same ones, in the same order, in every process.
     """
-    if process_count() == 1:
+    if process_count() == 1 or not parameters:
         return
     there = paddle.to_tensor([p.grad is not None for p in parameters], dtype="float32")
     asked = all_summed(there).numpy() > 0
