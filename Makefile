@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 22
 
-demo: $(RUNTIME)  ## the whole path on drawn pictures: check, train, evaluate, export, predict
+demo: $(RUNTIME)  ## the whole path on drawn pictures: check, train, evaluate, export, predict, search
 	$(BIN)/python dataset_tools/run_demo.py
 
 test: check  ## what CI runs: format, lint, types, import rules, fast tests
@@ -48,6 +48,7 @@ conformance: $(RUNTIME)  ## networks against PaddleClas, TF-slim and Keras; expo
 	$(BIN)/python -m benchmarks.conformance.oracles
 	$(BIN)/python -m benchmarks.conformance.paddlex
 	$(BIN)/python -m benchmarks.conformance.onnx
+	$(BIN)/python -m benchmarks.conformance.easycv
 
 docs: $(RUNTIME)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate
@@ -55,7 +56,7 @@ docs: $(RUNTIME)  ## write the generated pages of docs/
 lock:  ## choose versions anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cpu --extra parquet \
 	  --extra onnxruntime --extra openvino --extra kernels --extra service --extra ray --extra object-store \
-	  --group dev --group slow --no-annotate --custom-compile-command "make lock" --output-file constraints.txt
+	  --extra milvus --group dev --group slow --no-annotate --custom-compile-command "make lock" --output-file constraints.txt
 
 clean:  ## remove the environment and all outputs
 	rm -rf .venv output build dist *.egg-info
@@ -74,7 +75,7 @@ $(TOOLS): $(RUNTIME)
 	$(INSTALL) --group dev
 	touch $@
 
-# What only the slow tests use: a cluster and an object store on this machine.
+# What only the slow tests use: a cluster, an object store and a Milvus on this machine.
 $(SLOW): $(TOOLS)
-	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --group slow --editable ".[ray,object-store]"
+	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --group slow --editable ".[ray,object-store,milvus]"
 	touch $@

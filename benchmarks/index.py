@@ -24,6 +24,7 @@ from benchmarks.index_work import (
     NUM_QUERIES,
     SEED,
     SPREAD,
+    Bare,
     K,
     bare_faiss,
     drawn,
@@ -65,7 +66,6 @@ class _Case:
         folder: of the index.
         vectors: float32 [n, d] that it holds.
         queries: float32 [NUM_QUERIES, d].
-        flat: FAISS comparing every vector.
         repeats: how often each side runs.
     """
 
@@ -73,12 +73,15 @@ class _Case:
     folder: Path
     vectors: NDArray[np.float32]
     queries: NDArray[np.float32]
-    flat: Any
     repeats: int
 
     @property
     def size(self) -> int:
         return len(self.vectors)
+
+    def compared(self, queries: NDArray[np.float32]) -> Any:
+        """Has FAISS compare every vector, as its flat index does, which would hold them again."""
+        return faiss.knn(queries, self.vectors, K, faiss.METRIC_INNER_PRODUCT)
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,9 @@ def measure(options: Options) -> list[Comparison]:
         folder = options.workspace / f"index-{size}"
         shutil.rmtree(folder, ignore_errors=True)
         vectors, queries = drawn(size)
-        flat = faiss.IndexFlatIP(DIMENSION)
-        flat.add(vectors)
         with create_index(folder, dimension=DIMENSION, fields=("hundredth", "half")) as index:
             fill(index, vectors)
-            case = _Case(index, folder, vectors, queries, flat, options.repeats)
+            case = _Case(index, folder, vectors, queries, options.repeats)
             for kind in KINDS:
                 if kind != "hnsw" or size <= MOST_IN_A_GRAPH:
                     rows += _measured(case, kind)
@@ -127,7 +128,17 @@ def details(options: Options, comparisons: Sequence[Comparison]) -> Details:
         tables=[
             Table(
                 "By size and kind: to build, to open, and a query",
-                ["records", "kind", "build s", "open s", "MiB", "ms of 32", "ms alone", "recall"],
+                [
+                    "records",
+                    "kind",
+                    "build s",
+                    "open s",
+                    "MiB",
+                    "ms of 32",
+                    "ms alone",
+                    "recall",
+                    "options",
+                ],
                 TABLES.kinds,
             ),
             Table(
@@ -157,9 +168,10 @@ def _measured(case: _Case, kind: str) -> Iterator[Comparison]:
     index.save()
     if kind == "hnsw":
         yield _graph_building(case, built)
-    bare = case.flat if kind == "flat" else bare_faiss(index, case.folder, kind)
+    bare = case.compared if kind == "flat" else bare_faiss(index, case.folder, kind)
     found = ids_found(index, case.queries)
     finds = recall(found, true_nearest(case.vectors, case.queries))
+    tuned = ", ".join(f"{name} {value}" for name, value in index.options.items())
     medians = list[float]()
     for batch in BATCHES:
         comparison = _beside(case, bare, kind, batch, found)
@@ -171,6 +183,7 @@ def _measured(case: _Case, kind: str) -> Iterator[Comparison]:
             *(f"{case.size:,}", kind, f"{built:.1f}", f"{opened:.1f}", f"{mib:,.0f}"),
             *(f"{median:.2f}" for median in medians),
             f"{finds:.3f}",
+            tuned or "-",
         ]
     )
     if kind in ALIKE:
@@ -179,15 +192,15 @@ def _measured(case: _Case, kind: str) -> Iterator[Comparison]:
 
 
 def _beside(
-    case: _Case, bare: Any, kind: str, batch: int, found: Sequence[Sequence[int]]
+    case: _Case, bare: Bare, kind: str, batch: int, found: Sequence[Sequence[int]]
 ) -> Comparison:
     some = case.queries[:batch]
     ours, peer = in_turn(
         milliseconds(lambda: case.index.search(some, K), batch),
-        milliseconds(lambda: bare.search(some, K), batch),
+        milliseconds(lambda: bare(some), batch),
         case.repeats,
     )
-    theirs = bare.search(case.queries, K)[1].tolist()
+    theirs = bare(case.queries)[1].tolist()
     same = np.mean([set(a) == set(b) for a, b in zip(found, theirs, strict=True)])
     its_median = float(np.median(peer))
     # Of a graph a time is promised, not a ratio.
@@ -218,7 +231,7 @@ def _filtered(case: _Case, kind: str, kept: str, unfiltered: float) -> Compariso
     first = 1000 * seconds(search)
     ours, peer = in_turn(
         milliseconds(search, len(some)),
-        milliseconds(lambda: case.flat.search(some, K), len(some)),
+        milliseconds(lambda: case.compared(some), len(some)),
         case.repeats,
     )
     found = ids_found(case.index, case.queries, where)

@@ -16,6 +16,9 @@ from toolkit.index.database.database import Database
 from toolkit.index.database.opening import open_index
 from toolkit.runtime import Progress
 
+Bare = Callable[[NDArray[np.float32]], Any]
+"""FAISS alone: products and positions of the K nearest of each query."""
+
 DIMENSION, K = 512, 10
 SEED, CENTRES, SPREAD = 0, 1000, 0.9
 NUM_QUERIES = 256
@@ -71,7 +74,7 @@ def ids_found(
     return [[int(hit.id) for hit in hits] for hits in index.search(queries, K, where=where)]
 
 
-def bare_faiss(index: Database, folder: Path, kind: str) -> Any:
+def bare_faiss(index: Database, folder: Path, kind: str) -> Bare:
     """Opens the structure that the index wrote, with the effort that it was tuned to."""
     (file,) = folder.glob(f"{newest(folder)}/structure.faiss")
     bare = faiss.read_index(str(file))
@@ -79,7 +82,7 @@ def bare_faiss(index: Database, folder: Path, kind: str) -> Any:
     if name is not None:
         space: Any = faiss.ParameterSpace()
         space.set_index_parameter(bare, name, index.options["effort"])
-    return bare
+    return lambda queries: bare.search(queries, K)
 
 
 def newest(folder: Path) -> str:

@@ -7,8 +7,10 @@ SIDE is ``toolkit`` or ``paddlex``, and the interpreter one that has it. With --
 model, computes one feature, says so and ends; that is the cold start. Otherwise it waits for
 orders, one JSON object a line, and answers each with one:
 
-    {"list": file, "batch_size": 16, "features": file or null}
+    {"list": file, "batch_size": 16, "features": file or null, "apart": false}
     {"seconds": wall time, "images": number of features, "peak_mib": most memory held so far}
+
+With "apart" each picture is a call of its own: nobody knows that another one comes.
 
 The answers go to the standard output it was started with; whatever a library prints goes to the
 standard error.
@@ -57,7 +59,8 @@ def _obey(predict: Predict, order: dict[str, Any]) -> dict[str, float]:
     keep = order["features"] is not None
     kept, images = [], 0
     started = time.perf_counter()
-    for feature in predict(paths, order["batch_size"]):
+    calls = [[path] for path in paths] if order["apart"] else [paths]
+    for feature in (one for call in calls for one in predict(call, order["batch_size"])):
         images += 1
         if keep:
             kept.append(feature)

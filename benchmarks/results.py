@@ -14,7 +14,10 @@ from toolkit.storage import read_json, write_json
 FILE = Path(__file__).with_name("results.json")
 FORMAT = 1
 # The order of the tables.
-AREAS = ("inference", "precision", "training", "frozen", "evaluation", "check", "extract", "index")
+AREAS = (
+    *("inference", "precision", "training", "frozen", "evaluation", "check", "extract", "index"),
+    "service",
+)
 
 
 @dataclass(frozen=True)

@@ -62,15 +62,22 @@ class Worker(Answering):
         answer = self._order(listing, batch_size, None)
         return float(answer["images"] / answer["seconds"])
 
+    def images_apart_per_second(self, listing: Path) -> float:
+        """Returns the rate at which the pictures of a list become features in a call each."""
+        answer = self._order(listing, 1, None, apart=True)
+        return float(answer["images"] / answer["seconds"])
+
     def features(self, listing: Path, batch_size: int) -> NDArray[np.float32]:
         """Returns the features [n, d] of the pictures of a list."""
         self._order(listing, batch_size, str(self._features))
         features: NDArray[np.float32] = np.load(self._features)
         return features
 
-    def _order(self, listing: Path, batch_size: int, features: str | None) -> dict[str, Any]:
+    def _order(
+        self, listing: Path, batch_size: int, features: str | None, *, apart: bool = False
+    ) -> dict[str, Any]:
         order = {"list": str(listing), "batch_size": batch_size, "features": features}
-        answer = self.ask(json.dumps(order))
+        answer = self.ask(json.dumps({**order, "apart": apart}))
         self.peak_mib = answer["peak_mib"]
         return answer
 

@@ -1,6 +1,6 @@
-"""The whole path on drawn pictures: dataset, check, train, evaluate, export, predict.
+"""The whole path on drawn pictures: dataset, check, train, evaluate, export, predict, search.
 
-    python dataset_tools/run_demo.py [--output output/demo]
+    python dataset_tools/run_demo.py [--output output/demo] [-o KEY=VALUE ...]
 
 Every step is a command that you can type yourself; it is printed before it runs.
 """
@@ -8,35 +8,57 @@ Every step is a command that you can type yourself; it is printed before it runs
 import argparse
 import json
 import shlex
-import subprocess
+import shutil
 import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from dataset_tools.steps import run_steps
+
 CONFIG = "configs/general_recognition/demo.yaml"
-MODES = ("check_dataset", "train", "evaluate", "export", "predict")
+MODES = ("check_dataset", "train", "evaluate", "export")
+SERVICE = "configs/service/retrieval.yaml"
+INDEX, DATABASES = "index", "databases"
 
 
 def main() -> int:
     """Runs the steps one after another and ends with the numbers and the paths."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("output/demo"))
-    output: Path = parser.parse_args().output
+    parser.add_argument("-o", dest="overrides", action="append", default=[], help="for all modes")
+    arguments = parser.parse_args()
+    output: Path = arguments.output
     dataset = output / "dataset"
     started = time.monotonic()
     common = ["-o", f"Global.output={output}", "-o", f"Global.dataset_dir={dataset}"]
-    steps = [["dataset_tools/make_demo_dataset.py", str(dataset), "--force"]]
-    steps += [["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}", *common] for mode in MODES]
-    for number, step in enumerate(steps, start=1):
-        if "Global.mode=predict" in step:
-            step += ["-o", f"Predict.input={_unseen_class(dataset)}"]
-        print(f"\n[{number}/{len(steps)}] python {shlex.join(step)}", flush=True)
-        code = subprocess.run([sys.executable, *step], check=False).returncode  # noqa: S603 - our own commands
-        if code:
-            print(f"This step ended with exit code {code}; the ones after it were not run.")
-            return code
+    common += [part for override in arguments.overrides for part in ("-o", override)]
+    # Those of an earlier run are of another network.
+    for left in (output / INDEX, output / DATABASES):
+        shutil.rmtree(left, ignore_errors=True)
+    served = f"Index.export_database={output / DATABASES / 'default/packages'}"
+
+    def predict() -> list[str]:
+        return [*_mode("predict"), *common, "-o", f"Predict.input={_unseen_class(dataset)}"]
+
+    code = run_steps(
+        [
+            ["dataset_tools/make_demo_dataset.py", str(dataset), "--force"],
+            *([*_mode(mode), *common] for mode in MODES),
+            predict,
+            [*_mode("build_index"), *common, "-o", served],
+            [*_mode("search"), *common],
+        ]
+    )
+    if code:
+        return code
     print(_conclusion(output, time.monotonic() - started))
     return 0
+
+
+def _mode(mode: str) -> list[str]:
+    return ["main.py", "-c", CONFIG, "-o", f"Global.mode={mode}"]
 
 
 def _unseen_class(dataset: Path) -> Path:
@@ -67,7 +89,15 @@ def _conclusion(output: Path, seconds: float) -> str:
             "recall_curve.png",
             "evaluate/report.html",
             "best_model/inference",
+            "search.png",
         )
+    ]
+    serve = ["main.py", "-c", SERVICE, "-o", "Serve.without_token=true"]
+    serve += ["-o", f"Serve.model_dir={output / 'best_model'}"]
+    serve += ["-o", f"Serve.root={output / DATABASES}"]
+    lines += [
+        "Search on a page, which is at http://127.0.0.1:8123/ while this runs:",
+        f"  python {shlex.join(serve)}",
     ]
     return "\n".join(lines)
 

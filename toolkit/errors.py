@@ -13,6 +13,7 @@ ToolkitError                  the user's input was wrong                        
 ├── FetchError                an address that cannot be reached, or gave wrong bytes
 ├── ArchiveError              a tar archive that is damaged, or leads outside of its folder
 ├── ExtractionError           an extraction of other settings, or workers that keep dying
+├── RunError                  an output folder that is no run, or has no numbers
 ├── ModelError                a model name or directory that cannot be opened
 ├── DeviceError               a device that is not there, or a malformed device string
 ├── ProcessError              a process of a run of several that was killed
@@ -98,6 +99,10 @@ class ArchiveError(ToolkitError):
 
 class ExtractionError(ToolkitError):
     """An extraction is of other settings than the one begun, or its workers keep dying."""
+
+
+class RunError(ToolkitError):
+    """An output folder is not that of a finished run, or has nothing to compare."""
 
 
 class ModelError(ToolkitError):

@@ -10,6 +10,7 @@ import pickle
 import sys
 import types
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from toolkit.cards.torch_files import read_torch
 from toolkit.cards.weights import read_weights
 from toolkit.errors import WeightsError
 from toolkit.registry import BACKBONES
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 class FloatStorage:
@@ -171,3 +174,14 @@ def test_code_in_a_file_is_not_run(tmp_path):
         archive.writestr("evil/data.pkl", pickle.dumps({"state_dict": Evil()}, protocol=2))
     with pytest.raises(WeightsError, match=r"it names (__builtin__|builtins)\.print"):
         read_weights(file)
+
+
+def test_a_file_of_pytorch_itself_has_the_values_that_pytorch_says():
+    content = read_torch(GOLDEN / "easycv_export.pt")
+    with np.load(GOLDEN / "easycv_export.npz") as expected:
+        assert list(content["state_dict"]) == list(expected)
+        for name, array in expected.items():
+            found = content["state_dict"][name]
+            assert (found.dtype, found.shape) == (array.dtype, array.shape), name
+            np.testing.assert_array_equal(found, array, err_msg=name)
+    assert content["meta"] == {"config": "{}"}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -30,11 +31,27 @@ raise SystemExit(main(sys.argv[1:]))
 class Served:
     """A server that can be asked, stopped and killed."""
 
-    def __init__(self, root: Path, output: Path, *overrides: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        output: Path,
+        *overrides: str,
+        words: Sequence[str] | None = None,
+        inside: Sequence[str] = (),
+    ) -> None:
+        """Starts it.
+
+        Args:
+            root: of its databases.
+            output: for its log and its report.
+            overrides: of its configuration.
+            words: of the command behind python, where they are not our own.
+            inside: a command that runs another, whose words it gets.
+        """
         output.mkdir(parents=True, exist_ok=True)
         self.log = output / "server.log"
-        options = [f"Serve.root={root}", "Serve.port=0", f"Global.output={output}", *overrides]
-        command = [sys.executable, "-c", _START, "-c", "configs/service/retrieval.yaml"]
+        options = ["Serve.port=0", f"Global.output={output}", *overrides]
+        command = [*inside, sys.executable, *(words or _own_words(root))]
         for option in options:
             command += ["-o", option]
         environment = {**os.environ, "TOOLKIT_TOKEN": f"{TOKEN}, reader read"}
@@ -69,6 +86,11 @@ class Served:
             with error:
                 return error.code, json.loads(error.read())
 
+    def open(self, path: str) -> Any:
+        """Returns the open answer to a GET, with its headers and its bytes."""
+        request = Request(self.address + path, headers={"Authorization": TOKEN})  # noqa: S310
+        return urlopen(request, timeout=60)  # noqa: S310
+
     def call(self, name: str, **parameters: Any) -> dict[str, Any]:
         """Calls a function as PAI's sample scripts do: no Content-Type of JSON."""
         body = json.dumps({"function_name": name, "function_params": parameters}).encode()
@@ -85,6 +107,10 @@ class Served:
         """Ends it as a power cut does."""
         self.process.kill()
         self.process.wait(60)
+
+
+def _own_words(root: Path) -> list[str]:
+    return ["-c", _START, "-c", "configs/service/retrieval.yaml", "-o", f"Serve.root={root}"]
 
 
 def as_text(picture: bytes) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -192,18 +194,18 @@ def test_an_upload_that_breaks_off_writes_nothing(server: Served) -> None:
     assert server.ask("/healthz")[0] == 200
 
 
-def test_the_openapi_holds_under_schemathesis(server: Served) -> None:
+def test_the_openapi_holds_under_schemathesis(server: Served, tmp_path: Path) -> None:
     schemathesis = pytest.importorskip("schemathesis")
-    import subprocess
-    import sys
-
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{server.address}/openapi.json",
         "-H", "Authorization: t0ken-of-the-test", "--max-examples", "15",
         "--checks", "not_a_server_error,content_type_conformance,response_schema_conformance",
         "--suppress-health-check", "all", "--generation-deterministic",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=580, check=False)
+    # It writes its cache where it runs.
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=580, check=False
+    )
     assert done.returncode == 0, (
         schemathesis.__version__,
         done.stdout[-6000:],

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.index.stores import STORES, Folder, Milvus
 from toolkit.index import exact, fixed_point, tiles
 from toolkit.index.budget import Span
 from toolkit.index.numpy_counting import NumpyCounter
@@ -49,3 +50,16 @@ def unit_vectors():
         return fixed_point.unit_rows(vectors)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def milvus_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("milvus") / "milvus.db"
+
+
+@pytest.fixture(params=STORES)
+def store(request, tmp_path):
+    """Where an index is made: a folder, and a collection of Milvus."""
+    if request.param == "folder":
+        return Folder(tmp_path)
+    return Milvus(request.getfixturevalue("milvus_file"))

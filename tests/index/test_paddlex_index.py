@@ -95,3 +95,23 @@ def test_damaged_vectors_are_told(tmp_path):
     (tmp_path / "px" / "vector.index").write_bytes(b"what is this" * 10)
     with pytest.raises(VectorIndexError, match="is not an index with a map of ids"):
         read_paddlex(tmp_path / "px")
+
+
+def test_any_label_goes_to_paddlex_as_it_is(tmp_path):
+    labels = ["a\nb: c", "'\"#", "苹果 \x85 \x7f", "😀", "", " x ", "7", "\\n", "- a" * 200]
+    with create_index(tmp_path / "index", dimension=4) as index:
+        index.add(
+            [f"id{n}" for n in range(len(labels))],
+            np.ones((len(labels), 4)),
+            [{"label": label} for label in labels],
+        )
+        write_paddlex(index, tmp_path / "px")
+    assert list(read_paddlex(tmp_path / "px").labels.values()) == labels
+
+
+def test_a_whitened_index_does_not_go_to_paddlex(tmp_path):
+    with create_index(tmp_path / "index", dimension=16) as index:
+        index.add([str(n) for n in range(30)], make_vectors("cosine", 30))
+        index.whiten(4)
+        with pytest.raises(VectorIndexError, match="does not whiten"):
+            write_paddlex(index, tmp_path / "px")

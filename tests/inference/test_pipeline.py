@@ -18,7 +18,7 @@ from toolkit.inference.pipeline import FeaturePipeline, Outcome
 SIDE = 8
 STEPS = Pipeline([ResizeImage(SIDE), NormalizeImage(), ToCHWImage()])
 FEW = module._PICTURES_FOR_STREAMS
-PASS = module._PICTURES_A_PASS
+PASS = module.PICTURES_A_PASS
 TASK = module._PICTURES_A_TASK
 
 

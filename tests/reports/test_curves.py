@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from toolkit.reports import curves
+from toolkit.reports.smoothing import smoothed
 
 
 def step_row(step, loss, losses=None):
@@ -99,8 +100,8 @@ def test_smoothing_is_a_mean_over_a_window():
     values = np.random.default_rng(0).normal(size=300)
     half = 3
     slow = [values[max(0, i - half) : i + half + 1].mean() for i in range(300)]
-    np.testing.assert_allclose(curves._smoothed(values), slow)
-    np.testing.assert_allclose(curves._smoothed([1.0, 2.0]), [1.0, 2.0])
+    np.testing.assert_allclose(smoothed(values), slow)
+    np.testing.assert_allclose(smoothed([1.0, 2.0]), [1.0, 2.0])
 
 
 def test_importing_it_brings_in_neither_matplotlib_nor_paddle():

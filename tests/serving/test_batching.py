@@ -91,3 +91,21 @@ def test_a_bug_in_a_batch_reaches_all_of_it_and_the_next_goes_on() -> None:
         broken.result(5)
     assert good.result(5) == 2
     batcher.close()
+
+
+def test_threads_that_compute_side_by_side_share_what_waits() -> None:
+    held = _Held()
+    batcher = MicroBatcher(held, batch_size=4, queue_size=99, threads=2, side_by_side=True)
+    busy = [batcher.submit(1)]
+    assert held.began.acquire(timeout=5)
+    busy.append(batcher.submit(2))
+    assert held.began.acquire(timeout=5)
+    futures = [batcher.submit(item) for item in range(10, 16)]
+    for _ in range(20):
+        held.go.release()
+    assert [future.result(5) for future in (*busy, *futures)] == [
+        10, 20, 100, 110, 120, 130, 140, 150
+    ]  # fmt: skip
+    # Of six that wait for two threads the first that is free takes three, the next two.
+    assert sorted(len(batch) for batch in held.batches[2:]) == [1, 2, 3]
+    batcher.close()

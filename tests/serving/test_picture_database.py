@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from toolkit.errors import VectorIndexError
-from toolkit.serving.picture_database import PictureDatabase, create_database
+from toolkit.serving.database_folder import create_database
+from toolkit.serving.picture_database import PictureDatabase
 from toolkit.serving.picture_records import PictureRecord, hit_json
 from toolkit.serving.problems import Kind, Problem
 

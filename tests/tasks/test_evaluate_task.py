@@ -1,5 +1,6 @@
 """The mode evaluate as a function: what it needs, what it counts, what it leaves out aloud."""
 
+import csv
 import json
 import shutil
 import tarfile
@@ -158,3 +159,19 @@ def save_as_paddle_2_does(config, weights: Path, folder: Path) -> None:
     with OldIrGuard():
         paddle.jit.save(layer, str(folder / "inference"), input_spec=[spec])
     assert (folder / "inference.pdmodel").is_file()
+
+
+def test_thresholds_are_printed_and_written(evaluate, dataset, tmp_path):
+    report = evaluate(dataset)
+    with (tmp_path / "output/evaluate/thresholds.csv").open(encoding="utf-8") as file:
+        written = [
+            {name: float(text) for name, text in row.items()} for row in csv.DictReader(file)
+        ]
+    content = json.loads((tmp_path / "output/evaluate_result.json").read_text(encoding="utf-8"))
+    assert len(written) == len(content["thresholds"]) >= 4
+    for row, kept in zip(written, content["thresholds"], strict=True):
+        assert row == pytest.approx(kept, abs=1e-6)
+        assert row["false_matches"] <= row["wanted"]
+        assert row["found"] + row["wrong"] + row["refused"] == pytest.approx(1, abs=1e-5)
+        assert f"{row['threshold']:.4f}" in report.summary()
+    assert "thresholds.csv" in report.summary()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.index.stores import NO_MILVUS, has_milvus
 from toolkit import run
 from toolkit.errors import ConfigError, DatasetError, RecallTooLowError, VectorIndexError
 from toolkit.index.database.opening import open_index
@@ -155,5 +156,73 @@ def test_a_build_that_finds_too_little_fails(do, tmp_path):
     report = do(BUILD, *overrides, "Index.min_recall=0.9")
     assert report.facts.recall >= 0.9
     assert "recall@10" in report.summary()
-    with open_index(report.folder) as index:
+    with open_index(report.place) as index:
         assert index.facts.kind == "ivf"
+
+
+def test_a_wanted_rate_of_false_matches_sets_the_threshold(do, drawn_dataset):
+    do(BUILD)
+    report = do(SEARCH, "Search.false_match_rate=0.25", "Search.topk=12")
+    threshold = report.threshold
+    assert threshold.wanted == 0.25
+    assert threshold.false_matches <= 0.25
+    assert f"Scores from {threshold.threshold:.4f}" in report.summary()
+    assert report.to_json()["threshold"]["threshold"] == threshold.threshold
+    for line in _lines(report):
+        assert all(hit["score"] >= threshold.threshold for hit in line["hits"])
+    # Counted once more, from every score of a search without a threshold.
+    listed = (line.split() for line in (drawn_dataset / "query.txt").read_text().splitlines())
+    label_of, passed, found = dict(listed), [], []
+    for line in _lines(do(SEARCH, "Search.topk=12")):
+        hits = [hit for hit in line["hits"] if hit["id"] != line["query"]]
+        own = label_of[line["query"]]
+        strange = next(hit for hit in hits if hit["record"]["label"] != own)
+        passed.append(strange["score"] >= threshold.threshold)
+        is_match = hits[0]["score"] >= threshold.threshold
+        found.append(is_match and hits[0]["record"]["label"] == own)
+    assert np.mean(passed) == pytest.approx(threshold.false_matches)
+    assert np.mean(found) == pytest.approx(threshold.found)
+    with pytest.raises(ConfigError, match=r"Set one of them to null"):
+        do(SEARCH, "Search.false_match_rate=0.25", "Search.threshold=0.5")
+
+
+def test_a_whitened_index_whitens_what_comes_later_and_what_is_searched(do, pictures, tmp_path):
+    built = do(BUILD, "Index.whitening=4")
+    assert (built.facts.dimension, built.facts.count) == (4, 12)
+    assert all(line["hits"][0]["score"] <= 1 for line in _lines(do(SEARCH)))
+    later = do(BUILD, f"Index.input={pictures}", "Index.whitening=4")
+    assert (later.facts.dimension, later.facts.count) == (4, 18)
+    for line in _lines(do(SEARCH, f"Search.input={pictures}", "Search.topk=1")):
+        assert line["hits"][0]["score"] == pytest.approx(1, abs=1e-5)
+    with pytest.raises(ConfigError, match="is whitened to 4 numbers"):
+        do(BUILD, "Index.whitening=5")
+
+
+def test_what_milvus_has_not_is_told(do, tmp_path):
+    for override in ("Index.kind=hnsw", "Index.whitening=4"):
+        with pytest.raises(ConfigError, match="is for an index in a folder"):
+            do(BUILD, f"Index.milvus={tmp_path / 'index.db'}", override)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_milvus, reason=NO_MILVUS)
+def test_a_collection_of_milvus_is_built_searched_and_added_to(do, drawn_dataset, tmp_path):
+    address = tmp_path / "index.db"
+    places = (f"Index.milvus={address}", f"Search.milvus={address}", "Search.topk=3")
+    built = do(BUILD, *places)
+    assert (built.facts.count, built.facts.kind) == (12, "milvus")
+    assert built.place == f"pictures at {address}"
+    in_folder = do(BUILD)
+    assert in_folder.facts.fingerprint == built.facts.fingerprint
+    plain = _lines(do(SEARCH, "Search.topk=3"))
+    for mine, theirs in zip(plain, _lines(do(SEARCH, *places)), strict=True):
+        assert [hit["id"] for hit in mine["hits"]] == [hit["id"] for hit in theirs["hits"]]
+        for one, other in zip(mine["hits"], theirs["hits"], strict=True):
+            assert other["record"] == one["record"]
+            assert other["score"] == pytest.approx(one["score"], abs=1e-5)
+    again = do(BUILD, *places)
+    assert (again.tally.written, again.tally.unchanged) == (0, 12)
+    reranked = do(SEARCH, *places, "Search.rerank=k_reciprocal", "Search.false_match_rate=0.5")
+    assert reranked.threshold is not None
+    with pytest.raises(VectorIndexError, match="fingerprint"):
+        do(BUILD, *places, "Index.fingerprint=another")

@@ -113,16 +113,31 @@ def test_linear_learns_on_and_resumes_bit_for_bit(adapt, bare):
         np.testing.assert_array_equal(array, read_weights(again.output / "latest")[name])
 
 
+def predicted(folder, dataset, model):
+    settings = ("Global.mode=predict", f"Predict.model_dir={model}", "Predict.save=npy")
+    return (
+        *settings,
+        f"Predict.input={dataset / 'images'}",
+        "Predict.engine=paddle",
+    ), "features.npy"
+
+
+def extracted(folder, dataset, model):
+    pytest.importorskip("pyarrow")
+    settings = ("Global.mode=extract", f"Extract.model_dir={model}", "Extract.engine=paddle")
+    file = folder / "features.parquet"
+    return (*settings, f"Extract.input={dataset / 'images'}", f"Extract.output={file}"), file.name
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("made", [predicted, extracted])
 def test_features_of_a_file_are_used_and_those_of_another_model_refused(
-    adapt, configure, drawn_dataset, tmp_path, trained_base, bare, capfd
+    adapt, configure, drawn_dataset, tmp_path, trained_base, capfd, made
 ):
-    settings = (
-        "Global.mode=predict", f"Predict.model_dir={trained_base}", "Predict.save=npy",
-        f"Predict.input={drawn_dataset / 'images'}", "Predict.engine=paddle",
-    )  # fmt: skip
-    run(configure(*settings, f"Global.output={tmp_path / 'predicted'}"))
-    (file,) = (tmp_path / "predicted").rglob("features.npy")
+    settings, name = made(tmp_path, drawn_dataset, trained_base)
+    run(configure(*settings, f"Global.output={tmp_path / 'made'}"))
+    (file,) = tmp_path.rglob(name)
     given = ("Train.adapter=pca", "Train.skip_check=true", f"Adapter.features={file}")
     known = adapt(*given)
     assert "32 of 32 features are taken from" in capfd.readouterr().err
@@ -132,8 +147,12 @@ def test_features_of_a_file_are_used_and_those_of_another_model_refused(
         read_weights(computed.output / "latest")["neck.mean"],
         atol=1e-5,
     )
-    rng = np.random.default_rng(0)
-    np.save(file, rng.normal(size=np.load(file).shape).astype(np.float32))
+    other = tmp_path / "other/features.npy"
+    other.parent.mkdir()
+    paths, _ = paths_of(drawn_dataset, "train")
+    np.save(other, np.random.default_rng(0).normal(size=(len(paths), 8)).astype(np.float32))
+    (other.parent / "paths.txt").write_text("".join(f"{path}\n" for path in paths))
+    given = (*given[:2], f"Adapter.features={other}")
     with pytest.raises(DatasetError, match=r"another feature of .* \(cosine"):
         adapt(*given, output="refused")
 

@@ -103,6 +103,50 @@ def test_packed_pictures_are_trained_on(configure_selfsup, tmp_path, drawn_datas
     assert run(configure_selfsup("MoCo", *given)).to_json()["images"] == 16
 
 
+@pytest.mark.parametrize("kind", ["tfrecord", "webdataset"])
+def test_packed_pictures_are_checked(configure_selfsup, tmp_path, drawn_dataset, kind):
+    packed = tmp_path / "packed"
+    index = unlabelled(tmp_path, drawn_dataset)
+    rows = index.read_text().splitlines()[:4]
+    shutil.copyfile(tmp_path / rows[0], tmp_path / "images/twice.png")
+    index.write_text("\n".join([*rows, "images/twice.png", ""]))
+    pack = (
+        "Global.mode=pack", f"Pack.label_file={index}", "Pack.label_source=unlabelled",
+        f"Pack.output_tfrecord={packed}/p", f"Pack.format={kind}", f"Pack.image_root={tmp_path}",
+    )  # fmt: skip
+    run(configure_selfsup("MoCo", *pack))
+    given = ("Global.dataset_dir=null", f"SelfSup.images={packed}", "CheckDataset.fail_on=never")
+    checked = run(configure_selfsup("MoCo", *given))
+    codes = set(checked.diagnosis.counts["code"])
+    assert any(code.startswith("duplicate.") for code in codes), codes
+    assert not {code for code in codes if code.startswith("label.")}
+    files = sorted((tmp_path / "output/check_dataset/unpacked").rglob("0*.*"))
+    assert [file.stem for file in files] == [f"{number:08d}" for number in range(5)]
+    # A second check leaves them as they are.
+    before = [file.stat().st_mtime_ns for file in files]
+    run(configure_selfsup("MoCo", *given))
+    assert [file.stat().st_mtime_ns for file in files] == before
+
+
+def test_a_damaged_record_is_named(configure_selfsup, tmp_path, drawn_dataset):
+    packed = tmp_path / "packed"
+    index = unlabelled(tmp_path, drawn_dataset)
+    pack = (
+        "Global.mode=pack", f"Pack.label_file={index}", "Pack.label_source=unlabelled",
+        f"Pack.output_tfrecord={packed}/p", f"Pack.image_root={tmp_path}",
+    )  # fmt: skip
+    run(configure_selfsup("MoCo", *pack))
+    (file,) = packed.glob("*.tfrecord")
+    content = bytearray(file.read_bytes())
+    content[200] ^= 255
+    file.write_bytes(content)
+    given = ("Global.dataset_dir=null", f"SelfSup.images={packed}", "CheckDataset.fail_on=never")
+    checked = run(configure_selfsup("MoCo", *given))
+    assert any("record 0" in note for note in checked.notes)
+    (missing,) = [one for one in checked.diagnosis.findings if "00000000" in one.message]
+    assert missing.severity == "error"
+
+
 def test_a_folder_of_pictures_is_enough(configure_selfsup, drawn_dataset):
     given = (f"SelfSup.images={drawn_dataset / 'images'}", "Train.max_steps=1")
     report = run(configure_selfsup("MoCo", TRAIN, "Global.dataset_dir=null", *given))

@@ -291,3 +291,31 @@ def test_bad_values():
         AdamW(make_parameters(), 0.1, beta1=1.0)
     with pytest.raises(ValueError, match="below 1"):
         Adam(make_parameters(), 0.1, beta2=1.0)
+
+
+def test_weight_decay_rises_along_half_a_cosine():
+    parameters = make_parameters()
+    start = [item.parameter.numpy() for item in parameters]
+    optimizer = AdamW(
+        parameters, 0.1, weight_decay=0.04, final_weight_decay=0.4, skip_decay=["bias"]
+    )
+    left = 1.0
+    for step, rate in enumerate(RATES):
+        done = step / len(RATES)
+        left *= 1 - rate * (0.4 - 0.36 * (1 + np.cos(np.pi * done)) / 2)
+        for item in parameters:
+            item.parameter.grad = paddle.zeros([2, 3])
+        optimizer.set_learning_rate(rate)
+        optimizer.set_progress(done)
+        optimizer.step()
+    for item, value in zip(parameters, start, strict=True):
+        kept = 1.0 if item.kind == "bias" else left
+        np.testing.assert_allclose(item.parameter.numpy(), kept * value, rtol=1e-5)
+
+
+def test_a_weight_decay_that_stays_is_paddles():
+    plain, own = make_parameters(), make_parameters()
+    expected = run(AdamW(plain, 0.1, weight_decay=0.3), plain)
+    found = run(AdamW(own, 0.1, weight_decay=0.3, final_weight_decay=0.3), own)
+    for one, other in zip(found[-1], expected[-1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toolkit.build.card_network import published_weights
 from toolkit.build.data import TrainingData
@@ -114,9 +115,7 @@ def build_comparison(
     return compare
 
 
-def _learned(
-    config: Config, vectors: np.ndarray[tuple[int, ...], np.dtype[np.float32]], labels: np.ndarray
-) -> Whitening:
+def _learned(config: Config, vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> Whitening:
     section, width = config.Adapter, vectors.shape[1]
     dimension = section.dimension or width
     if config.Train.adapter == "linear" and dimension == width:

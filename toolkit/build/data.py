@@ -23,7 +23,7 @@ from toolkit.data.picture_files import PictureFiles
 from toolkit.data.picture_folder import PictureFolder
 from toolkit.data.samplers import Sampler
 from toolkit.data.shared_sampler import SharedSampler
-from toolkit.distributed.group import process_count, process_rank
+from toolkit.distributed.group import first_then_others, process_count, process_rank
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.registry import SAMPLERS
 from toolkit.runtime import cores_allowed
@@ -173,7 +173,11 @@ def keep_pictures(config: Config, files: PictureFiles, *, epochs: int) -> None:
         epochs=epochs,
         workers=max(1, num_workers(config)),
     )
-    files.cache = open_picture_cache(files.pictures(), plan)
+
+    def keep() -> None:
+        files.cache = open_picture_cache(files.pictures(), plan)
+
+    first_then_others(keep)
 
 
 def num_workers(config: Config) -> int:

@@ -177,11 +177,12 @@ def _fingerprint(config: Config, model: FrozenRecognizer) -> str:
     facts = {
         "backbone": config.Arch.Backbone.name,
         "options": config.Arch.Backbone.options,
-        "neck": None if config.Train.adapter is None else str(config.Arch.Neck),
         "reads": getattr(model.neck, "reads", "feature"),
         "steps": build_pipeline(config.Data.eval_transforms).describe(),
         "decoders": decoder_versions(),
     }
+    if config.Train.adapter is not None:  # what is frozen then is all of Arch
+        facts["neck"] = str(config.Arch.Neck)
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for name, array in sorted(state_arrays(model.backbone).items()):
         digest.update(name.encode())

@@ -13,11 +13,9 @@ from toolkit.config.index_section import IndexSection, SearchSection
 from toolkit.config.schema import Config
 from toolkit.data.manifest import RowProblem, find_images, stream_manifest
 from toolkit.errors import ConfigError, DatasetError
-from toolkit.fingerprint import fingerprint_bytes, fingerprint_file
-from toolkit.inference.directory import find_export, open_predictor
-from toolkit.inference.engines.engine import files_of_engine
+from toolkit.inference.directory import open_predictor
+from toolkit.inference.model_fingerprint import made_by, model_fingerprint
 from toolkit.inference.predictor import Predictor
-from toolkit.inference.preprocess import read_inference_config
 
 _MIB = 1 << 20
 
@@ -45,11 +43,6 @@ class OpenModel:
     fingerprint: str
 
 
-def index_folder(config: Config, section: IndexSection | SearchSection) -> Path:
-    """Returns the folder of the index."""
-    return Path(section.folder or Path(config.Global.output) / "index")
-
-
 def open_model(config: Config, section: IndexSection | SearchSection) -> OpenModel:
     """Opens the model that makes vectors of pictures.
 
@@ -68,35 +61,13 @@ def open_model(config: Config, section: IndexSection | SearchSection) -> OpenMod
     return OpenModel(predictor, model_fingerprint(directory))
 
 
-def model_fingerprint(directory: Path) -> str:
-    """Returns the fingerprint of an exported model: its weights and its preprocessing.
-
-    Engines that run the same weights give the same vectors but for the last digits, so they are
-    one model.
-    """
-    export = find_export(directory)
-    config = read_inference_config(export)
-    names = [*files_of_engine("paddle", config.precision)]
-    if not all((export / name).is_file() for name in names):
-        names = [*files_of_engine("onnxruntime", config.precision)]
-    facts = {
-        "weights": "+".join(fingerprint_file(export / name) for name in names),
-        "preprocessing": fingerprint_bytes(_json(config.pipeline.describe())),
-    }
-    return fingerprint_bytes(_json(facts))
-
-
 def features_fingerprint(file: Path) -> str:
     """Returns the fingerprint of the model that made a file of features; empty: nobody wrote it."""
     facts = file.with_name(file.name + ".job.json")
     if not facts.is_file():
         return ""
     read = json.loads(facts.read_text(encoding="utf-8"))
-    return fingerprint_bytes(_json({key: read.get(key) for key in ("weights", "preprocessing")}))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, default=str).encode()
+    return made_by(read.get("weights"), read.get("preprocessing"))
 
 
 def memory_allowed(section: IndexSection) -> float:
@@ -121,6 +92,17 @@ def gallery_rows(config: Config) -> Iterator[PictureRow]:
         return _folder_rows(path)
     root = Path(config.Index.input_root or path.parent)
     return _manifest_rows(path, root, tuple(config.Data.columns))
+
+
+def gallery_root(config: Config) -> Path:
+    """Returns the folder that ids of the gallery's pictures start from."""
+    section = config.Index
+    if section.input_root is not None:
+        return Path(section.input_root)
+    if section.input is None:
+        return list_files(config, ("gallery",))["gallery"].root
+    path = Path(section.input)
+    return path if path.is_dir() else path.parent
 
 
 def query_inputs(config: Config) -> list[PictureRow]:

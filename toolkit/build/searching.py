@@ -28,7 +28,7 @@ def build_search(section: SearchSection, index: VectorIndex) -> Find:
             f"Search.rerank {section.rerank!r} compares cosines; the index has the metric "
             f"{index.facts.metric!r}. Set Search.rerank to none."
         )
-    where, k = section.where or None, section.topk
+    where, k, whitening = section.where or None, section.topk, index.whitening
 
     def plain(queries: NDArray[np.float32]) -> list[list[Hit]]:
         return index.search(queries, k, where=where, threshold=section.threshold)
@@ -51,7 +51,8 @@ def build_search(section: SearchSection, index: VectorIndex) -> Find:
             for query, hits in zip(queries, found, strict=True)
         ]
 
-    return {"none": plain, "query_expansion": expanded, "k_reciprocal": reciprocal}[section.rerank]
+    find = {"none": plain, "query_expansion": expanded, "k_reciprocal": reciprocal}[section.rerank]
+    return find if whitening is None else lambda queries: find(whitening.apply(queries))
 
 
 def _vectors(index: VectorIndex, hits: list[Hit]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from toolkit.build.adapter import (
     fit_adapter,
     load_adapted,
 )
+from toolkit.build.class_table import check_class_table
 from toolkit.build.data import TrainingData, build_training_data
 from toolkit.build.embedding import build_exporter
 from toolkit.build.evaluation import build_trial
@@ -95,6 +96,7 @@ def prepare_supervised(config: Config, start: SupervisedStart) -> Prepared:
     loss: nn.Layer = nn.Layer()
     if not is_fitted:
         loss = build_loss(config.Loss, data.num_outputs, model.output_sizes, model.outputs)
+        check_class_table(config, model, loss)
     export, plan = build_exporter(config, model), training_plan(config)
     learner = Learner(
         model,

@@ -12,12 +12,17 @@ IndexMetric = Literal["cosine", "inner_product", "l2", "hamming"]
 IndexKind = Literal["auto", "flat", "hnsw", "ivf", "ivf_pq", "sq8", "binary"]
 _MODEL_DIR = "Exported model; auto is <Global.output>/best_model/inference, null official."
 _FOLDER = "Folder of the index; null is <Global.output>/index."
+_MILVUS = "Address of Milvus, http://host:19530, or a file of milvus-lite ending in .db; null: the \
+index is a folder. The environment variable MILVUS_TOKEN has the token, user:password."
+_COLLECTION = "Collection of Milvus: letters, digits and underscores."
 
 
 class IndexSection(Section):
     """An index of pictures: what goes in, and how it is searched."""
 
     folder: OptionalPath = Field(None, description=_FOLDER)
+    milvus: OptionalPath = Field(None, description=_MILVUS)
+    collection: str = Field("pictures", description=_COLLECTION)
     input: OptionalPath = Field(
         None,
         description="A list file, a folder of pictures, features.npy or .parquet of extract or "
@@ -41,6 +46,11 @@ class IndexSection(Section):
         "effort, candidates; what is left out suits the number of vectors.",
     )
     metric: IndexMetric = Field("cosine", description="What near means.")
+    whitening: PositiveInt | None = Field(
+        None,
+        description="Numbers of a vector after PCA-whitening, learned from what goes in; null: "
+        "vectors stay as they are.",
+    )
     memory_mib: PositiveInt | None = Field(
         None, description="Memory that the structure may take; null is half of the machine's."
     )
@@ -61,18 +71,30 @@ class IndexSection(Section):
     export_paddlex: OptionalPath = Field(
         None, description="Folder for the index as PaddleX reads it: vector.index, id_map.yaml."
     )
+    export_database: OptionalPath = Field(
+        None,
+        description="Folder for the index as mode serve reads it, with its pictures: "
+        "<Serve.root>/default/<name>. Labels are its groups.",
+    )
 
 
 class SearchSection(Section):
     """The nearest records of pictures."""
 
     folder: OptionalPath = Field(None, description=_FOLDER)
+    milvus: OptionalPath = Field(None, description=_MILVUS)
+    collection: str = Field("pictures", description=_COLLECTION)
     input: str | list[str] | None = Field(
         None, description="Pictures: file, folder, address or a list; null is the query list."
     )
     topk: PositiveInt = Field(10, description="Hits of a query at most.")
     where: dict[str, Any] = Field({}, description="Filter of the records: docs/index.md.")
     threshold: float | None = Field(None, description="Lowest score of a hit; null: any.")
+    false_match_rate: Fraction | None = Field(
+        None,
+        description="Share of pictures of unknown things that may find a match: the threshold for "
+        "it is measured with the query list of the dataset; null: Search.threshold holds.",
+    )
     vote: bool = Field(False, description="Also name the label that most of the hits speak for.")
     rerank: Literal["none", "query_expansion", "k_reciprocal"] = Field(
         "none", description="How the hits are put in order a second time."

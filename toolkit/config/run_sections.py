@@ -54,7 +54,9 @@ class GlobalSection(Section):
         None, description="Folder that holds train.txt, gallery.txt, query.txt and the pictures."
     )
     device: DeviceName = Field(
-        "auto", description="auto, cpu, gpu, or gpu:0,1; a GPU that is not there means the CPU."
+        "auto",
+        description="auto, cpu, gpu, or gpu:0,1 (train and evaluate in a process each); a GPU that "
+        "is not there means the CPU.",
     )
     output: str = Field(
         "output", min_length=1, description="Folder for everything that is written."

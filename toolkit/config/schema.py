@@ -7,6 +7,7 @@ nothing unknown is accepted.
 from pydantic import Field, ValidationInfo, field_validator
 
 from toolkit.config.adapter_section import AdapterSection
+from toolkit.config.compare_section import CompareSection
 from toolkit.config.extract_section import ExtractSection
 from toolkit.config.index_section import IndexSection, SearchSection
 from toolkit.config.pack_section import PackSection
@@ -26,6 +27,7 @@ from toolkit.config.run_sections import (
     PredictSection,
 )
 from toolkit.config.section import Section
+from toolkit.config.select_section import SelectModelSection
 from toolkit.config.selfsup_section import SelfSupSection
 from toolkit.config.serve_section import ServeSection
 from toolkit.config.train_section import TrainSection
@@ -39,6 +41,7 @@ class Config(Section):
     Train: TrainSection = Field(default_factory=TrainSection)
     Adapter: AdapterSection = Field(default_factory=AdapterSection)
     Evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
+    Compare: CompareSection = Field(default_factory=CompareSection)
     Export: ExportSection = Field(default_factory=ExportSection)
     Predict: PredictSection = Field(default_factory=PredictSection)
     Extract: ExtractSection = Field(default_factory=ExtractSection)
@@ -46,6 +49,7 @@ class Config(Section):
     SelfSup: SelfSupSection | None = None
     Index: IndexSection = Field(default_factory=IndexSection)
     Search: SearchSection = Field(default_factory=SearchSection)
+    SelectModel: SelectModelSection = Field(default_factory=SelectModelSection)
     Serve: ServeSection = Field(default_factory=ServeSection)
     Arch: ArchSection
     Loss: list[LossPart]

@@ -50,7 +50,7 @@ class TrainSection(Section):
         "auto", description="Rows of the class head; auto counts the labels of train.txt."
     )
     epochs_iters: PositiveInt = Field(20, description="Epochs.")
-    batch_size: PositiveInt = Field(32, description="Pictures a step and device.")
+    batch_size: PositiveInt = Field(32, description="Pictures a step and process.")
     learning_rate: PositiveFloat = Field(0.01, description="Highest learning rate.")
     pretrain_weight_path: OptionalPath = Field(
         None, description="Weights to start from: a file or an address; null starts from random."

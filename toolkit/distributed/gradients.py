@@ -4,7 +4,7 @@ Not Paddle's DataParallel: it averages where processes with fewer pictures must 
 a network of its own name and shape, and it does not know what a loss learns beside the network.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import paddle
 from paddle import Tensor, nn
@@ -59,12 +59,10 @@ def average_moments(network: nn.Layer) -> None:
 
 
 @paddle.no_grad()
-def copy_first(*layers: nn.Layer) -> None:
-    """Gives every process the parameters and buffers of the first one, so that all begin alike."""
-    if process_count() == 1:
-        return
-    for layer in layers:
-        for tensor in layer.state_dict().values():
+def copy_first(tensors: Iterable[Tensor]) -> None:
+    """Gives every process the numbers of the first one, so that all begin alike."""
+    if process_count() > 1:
+        for tensor in tensors:
             paddle.distributed.broadcast(tensor, src=0)
 
 

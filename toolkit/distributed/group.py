@@ -23,16 +23,17 @@ def started_in_group() -> bool:
 def join_group() -> None:
     """Joins the group that the launcher's environment names, once; waits for all to come."""
     if started_in_group() and not paddle.distributed.is_initialized():
-        if not paddle.is_compiled_with_cuda():
+        if not paddle.device.is_compiled_with_cuda():
             os.environ.setdefault(_BACKEND, "gloo")
         paddle.distributed.init_parallel_env()
 
 
 def own_device() -> str:
     """Returns the device that this process of a group runs on: ``cpu`` or ``gpu:<number>``."""
-    if os.environ.get(_BACKEND) == "gloo" or not paddle.is_compiled_with_cuda():
+    if os.environ.get(_BACKEND) == "gloo" or not paddle.device.is_compiled_with_cuda():
         return "cpu"
-    return f"gpu:{paddle.distributed.ParallelEnv().device_id}"
+    environment: Any = paddle.distributed.ParallelEnv
+    return f"gpu:{environment().device_id}"
 
 
 def process_count() -> int:
@@ -74,6 +75,13 @@ def first_alone(act: Callable[[], None]) -> None:
     meet()
 
 
+def first_then_others(act: Callable[[], None]) -> None:
+    """Lets the first process do something, and then the others, who find what it left."""
+    first_alone(act)
+    if not is_first():
+        act()
+
+
 def told_by_first(compute: Callable[[], Any]) -> Any:
     """Returns to every process what the first one computes while the others wait.
 
@@ -95,6 +103,11 @@ def told_by_all(reason: str) -> str:
     """
     meet()
     return next((given for given in gather_json(reason) if given), "")
+
+
+def everywhere(flag: bool) -> bool:  # noqa: FBT001 - its one argument is the question
+    """Tells whether something holds in every process."""
+    return all(gather_json(flag))
 
 
 def gather_json(value: Any) -> list[Any]:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import paddle
@@ -20,6 +22,7 @@ from toolkit.distributed.group import join_group, process_rank
 from toolkit.errors import ProcessError, ToolkitError
 from toolkit.runtime import cores_allowed
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOOK_EVERY = 0.05  # seconds
 # How long the others may take to say that they have ended too, before the first to say why is told.
 _LAST_WORDS = 1.0
@@ -59,6 +62,9 @@ class _Worker:
 
     def __call__(self) -> Any:
         threading.Thread(target=_end_with_parent, daemon=True).start()
+        # A terminal's Ctrl-C goes to a whole group of processes; here the first one passes it on.
+        if hasattr(os, "setpgrp"):
+            os.setpgrp()
         os.environ.update(self.proxies)
         rank = int(os.environ["PADDLE_TRAINER_ID"])
         if self.cores and hasattr(os, "sched_setaffinity"):
@@ -82,7 +88,8 @@ class _Worker:
 def run_processes(work: Callable[..., Any], arguments: Sequence[Any], plan: LaunchPlan) -> Any:
     """Runs ``work(*arguments)`` in several processes that form a group.
 
-    When one of them ends badly all are ended; and so they are when this one is interrupted.
+    When one of them ends badly all are ended. A SIGTERM or Ctrl-C to this process is passed on to
+    them, once, and they may end by themselves; a second one ends them.
 
     Args:
         work: a function of a module; called in each process after it has joined the group.
@@ -96,19 +103,22 @@ def run_processes(work: Callable[..., Any], arguments: Sequence[Any], plan: Laun
         ToolkitError: whatever `work` raised in one of them.
         ProcessError: one was killed.
         RuntimeError: one failed in another way; the message has its traceback.
+        KeyboardInterrupt: they were asked to end, and had nothing to say.
     """
     plan.logs.mkdir(parents=True, exist_ok=True)
     cores = () if plan.gpus else _shared_cores(plan.count)
     proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     worker = _Worker(work, tuple(arguments), plan.logs, cores, proxies)
-    options = {"gpus": ",".join(plan.gpus)} if plan.gpus else {}
-    backend = "nccl" if plan.gpus else "gloo"
+    spawn: Any = paddle.distributed.spawn
+    options = {"backend": "gloo"}
+    if plan.gpus:
+        options = {"backend": "nccl", "gpus": ",".join(plan.gpus)}
     with _quiet(), _environment(len(cores[0]) if cores else None):
-        started = paddle.distributed.spawn(
-            worker, nprocs=plan.count, join=False, backend=backend, **options
-        )
+        started = spawn(worker, nprocs=plan.count, join=False, **options)
     try:
-        value = _Watch(started, plan).until_the_end()
+        watch = _Watch(started, plan)
+        with watch.signals_passed_on():
+            value = watch.until_the_end()
         for process in started.processes:
             process.join(_LAST_WORDS)
         return value
@@ -127,6 +137,30 @@ class _Watch:
     def __init__(self, started: Any, plan: LaunchPlan) -> None:
         self._started, self._plan = started, plan
         self._returned: dict[int, Any] = {}
+        self._asked = False
+
+    @contextlib.contextmanager
+    def signals_passed_on(self) -> Iterator[None]:
+        """Lets the processes hear of a signal to this one; only a main thread hears any."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            signal.signal(number, self._hear)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        for process in self._started.processes:
+            if process.is_alive():
+                os.kill(process.pid, number)
 
     def until_the_end(self) -> Any:
         while True:
@@ -163,6 +197,8 @@ class _Watch:
         for value in self._returned.values():
             if isinstance(value, _Refused):
                 raise value.error
+        if self._asked:
+            raise KeyboardInterrupt
         codes = [process.exitcode for process in self._started.processes]
         for rank, code in enumerate(codes):
             if code is not None and code < 0:

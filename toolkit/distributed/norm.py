@@ -33,7 +33,7 @@ class SyncNorm(PyLayer):
         return out.astype(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
         """Returns the gradients of x, and this process's part of those of weight and bias.
 
         Of those that want none, None.
@@ -60,10 +60,13 @@ def moments_of_all(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     channels, axes = x.shape[1], [0, *range(2, x.ndim)]
     exact = x.astype("float32")
-    mean = exact.mean(axes, keepdim=True)
-    squares = (exact - mean).square().sum(axes)
+    near = exact.mean(axes, keepdim=True)
+    rest = exact - near
+    beside = rest.mean(axes, keepdim=True)
+    squares = (rest - beside).square().sum(axes)
     count = paddle.full([1], x.size // channels, dtype="float64")
-    own = paddle.concat([count, mean.flatten().astype("float64"), squares.astype("float64")])
+    mean = near.flatten().astype("float64") + beside.flatten().astype("float64")
+    own = paddle.concat([count, mean, squares.astype("float64")])
     every = all_gathered(own.unsqueeze(0))
     counts, means = every[:, :1], every[:, 1 : channels + 1]
     total = counts.sum()
@@ -122,5 +125,6 @@ def _normalised(layer: Any, x: Tensor) -> Tensor:
         running = getattr(layer, name)
         running.set_value(keep * running + (1.0 - keep) * value)
     moments = (mean, variance + facts["_epsilon"], count)
-    result: Tensor = SyncNorm.apply(x, layer.weight, layer.bias, moments)
+    operator: Any = SyncNorm
+    result: Tensor = operator.apply(x, layer.weight, layer.bias, moments)
     return result

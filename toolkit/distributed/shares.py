@@ -39,7 +39,8 @@ class Shares:
         """
         if len(self.counts) == 1:
             return rows
-        gathered: Tensor = _Gather.apply(rows, self)
+        operator: Any = _Gather
+        gathered: Tensor = operator.apply(rows, self)
         return gathered
 
     def own(self, gathered: Tensor) -> Tensor:

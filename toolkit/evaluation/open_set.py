@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,17 +67,24 @@ def thresholds(
     known = np.flatnonzero(own.counts > 0)
     labels = np.array([*gallery.labels, ""], dtype=object)
     right = labels[rows[known, 0]] == np.array(query.labels, dtype=object)[known]
-    return [_at(rate, unknown, scores[known, 0], right) for rate in rates]
+    return [threshold_at(rate, unknown, scores[known, 0], right) for rate in rates]
 
 
-def _at(
+def threshold_at(
     rate: float,
-    unknown: NDArray[np.float32],
-    scores: NDArray[np.float32],
+    unknown: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating[Any]],
     right: NDArray[np.bool_],
 ) -> Threshold:
-    """Puts the threshold between the highest score that must not pass and the next above it."""
-    allowed = int(rate * len(unknown))
+    """Puts the threshold between the highest score that must not pass and the next above it.
+
+    Args:
+        rate: share of the unknown that may pass, from 0 to 1.
+        unknown: float [u], ascending, one or more: the best score of things that are not there.
+        scores: float [q], the best score of things that are there.
+        right: bool [q], whether it is that of the thing itself.
+    """
+    allowed = min(int(rate * len(unknown)), len(unknown) - 1)
     highest = float(unknown[len(unknown) - allowed - 1])
     above = unknown[unknown > highest]
     threshold = (highest + float(above[0])) / 2 if len(above) else highest + 1e-6

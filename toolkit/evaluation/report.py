@@ -1,16 +1,14 @@
 """Writes an evaluation for people: report.html with pictures, and the complete tables as CSV."""
 
 import functools
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.decode import read_rgb
-from toolkit.errors import ImageError
 from toolkit.evaluation.retrieval_result import RetrievalResult
+from toolkit.evaluation.shown_pictures import picture_uri, shown_path
 from toolkit.evaluation.tables import classes_table, queries_table
 from toolkit.reports.evaluation_figures import cmc_chart, spread_chart
 from toolkit.reports.evaluation_page import (
@@ -21,15 +19,12 @@ from toolkit.reports.evaluation_page import (
     QueryRow,
     evaluation_page,
 )
-from toolkit.reports.page import image_uri
 from toolkit.storage import write_text
 
 _NUM_SHOWN_QUERIES = 8
 _NUM_SHOWN_CLASSES = 2000
 _NUM_SHOWN_CONFUSIONS = 12
 _NUM_SHOWN_UNMATCHED = 100
-
-_logger = logging.getLogger(__name__)
 
 
 def write_evaluation_report(
@@ -74,7 +69,7 @@ def write_evaluation_report(
         worst=rows.of(_lowest(result, result.scores.average_precision)),
         best=rows.of(_lowest(result, -result.scores.average_precision)),
         unmatched=[
-            (_shown(query_paths[query]), result.query_labels[query])
+            (shown_path(query_paths[query]), result.query_labels[query])
             for query in result.unmatched[:_NUM_SHOWN_UNMATCHED]
         ],
         num_unmatched=len(result.unmatched),
@@ -101,7 +96,7 @@ def _metric_rows(result: RetrievalResult, floors: Sequence[Mapping[str, float]])
     return [
         MetricRow(
             name=name,
-            meaning=_meaning(name),
+            meaning=metric_meaning(name),
             value=value,
             interval=result.intervals.get(name),
             floors=[floor.get(name) for floor in floors],
@@ -110,7 +105,7 @@ def _metric_rows(result: RetrievalResult, floors: Sequence[Mapping[str, float]])
     ]
 
 
-def _meaning(name: str) -> str:
+def metric_meaning(name: str) -> str:
     """Says in a few words what a metric is."""
     fixed = {
         "mAP": "mean average precision, over the whole ranking",
@@ -152,7 +147,7 @@ class _QueryRows:
     ) -> None:
         self._result = result
         self._query_paths, self._gallery_paths = query_paths, gallery_paths
-        self._uri = functools.cache(_picture_uri)
+        self._uri = functools.cache(picture_uri)
 
     def of(self, queries: Sequence[int]) -> list[QueryRow]:
         return [self._row(query) for query in queries]
@@ -161,7 +156,7 @@ class _QueryRows:
         scores, path = self._result.scores, self._query_paths[query]
         return QueryRow(
             uri=self._uri(path),
-            name=_shown(path),
+            name=shown_path(path),
             label=self._result.query_labels[query],
             average_precision=float(scores.average_precision[query]),
             first_rank=int(scores.first_rank[query]),
@@ -177,21 +172,8 @@ class _QueryRows:
         path = self._gallery_paths[row]
         return Neighbour(
             uri=self._uri(path),
-            name=_shown(path),
+            name=shown_path(path),
             label=self._result.gallery_labels[row],
             score=float(self._result.top_scores[query, place]),
             match=self._result.is_match(query, place),
         )
-
-
-def _picture_uri(path: Path) -> str:
-    try:
-        return image_uri(read_rgb(path))
-    except ImageError as error:
-        _logger.warning("The report shows a grey picture: %s", error)
-        return image_uri(np.full((120, 120, 3), 160, np.uint8))
-
-
-def _shown(path: Path) -> str:
-    """The file and its folder: enough to find a picture, short enough to stand below it."""
-    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from toolkit.index.whitening import Whitening
 
 Record = Mapping[str, Any]
 """What is kept beside a vector: any JSON object, such as its path, label and time."""
@@ -77,6 +79,9 @@ class IndexFacts:
     recall: float | None = None
 
 
+_Self = TypeVar("_Self", bound="VectorIndex")
+
+
 class VectorIndex(Protocol):
     """Vectors with ids and records: written safely, searched by nearness and by record.
 
@@ -87,6 +92,11 @@ class VectorIndex(Protocol):
     def facts(self) -> IndexFacts:
         """What the index says about itself."""
         ...
+
+    @property
+    def whitening(self) -> Whitening | None:
+        """What the caller changes vectors by before writing and searching; None: nothing."""
+        return None
 
     def add(
         self, ids: Sequence[str], vectors: NDArray[Any], records: Sequence[Record] | None = None
@@ -165,14 +175,16 @@ class VectorIndex(Protocol):
         """Waits for writes under way and releases the index."""
         ...
 
-    def __enter__(self) -> "VectorIndex": ...
+    def __enter__(self: _Self) -> _Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 Closeness = NDArray[np.float32]

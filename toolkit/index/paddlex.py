@@ -5,8 +5,10 @@ vector.index is an IndexIDMap2 of FAISS; id_map.yaml has ``id_map`` (number -> l
 vector than its label.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ import yaml
 from numpy.typing import NDArray
 
 from toolkit.errors import VectorIndexError
-from toolkit.index.interface import VectorIndex
-from toolkit.storage import atomic_path, write_text
+from toolkit.index.interface import Entry, VectorIndex
+from toolkit.storage import atomic_path
 
 VECTORS, LABELS = "vector.index", "id_map.yaml"
 _METRICS = {"IP": "inner_product", "L2": "l2"}
@@ -88,53 +90,63 @@ def read_paddlex(folder: Path) -> PaddleXIndex:
 def write_paddlex(index: VectorIndex, folder: Path) -> list[Path]:
     """Writes an index for PaddleX, in the kind that it can remove from: Flat.
 
-    Ids that are whole numbers stay as they are; otherwise records are numbered from 0.
+    Ids that are whole numbers stay as they are; otherwise records are numbered from 0. In memory
+    are the vectors, which FAISS writes as a whole, and some thousands of records.
 
     Args:
         index: of float vectors; records without a ``label`` get their id for one.
         folder: where vector.index and id_map.yaml go.
 
     Raises:
-        VectorIndexError: the index is of bits, which PaddleX cannot search.
+        VectorIndexError: the index is of bits, which PaddleX cannot search, or of whitened vectors,
+            which its queries are not.
     """
     facts = index.facts
+    if index.whitening is not None:
+        raise VectorIndexError(
+            "PaddleX does not whiten its queries; export an index without Index.whitening."
+        )
     if facts.metric == "hamming":
         raise VectorIndexError("PaddleX cannot search bits; export an index of float vectors.")
     is_l2 = facts.metric == "l2"
     flat = faiss.IndexFlatL2(facts.dimension) if is_l2 else faiss.IndexFlatIP(facts.dimension)
     outer: Any = faiss.IndexIDMap2(flat)
-    entries = [(entry.id, entry.record.get("label", entry.id)) for entry in index.entries()]
-    numbers = _numbers([key for key, _ in entries])
-    position = 0
-    for vectors in _vectors(index):
-        outer.add_with_ids(vectors, numbers[position : position + len(vectors)])
-        position += len(vectors)
+    with (
+        atomic_path(folder / LABELS) as temporary,
+        temporary.open("w", encoding="utf-8") as lines,
+    ):
+        lines.write(f"index_type: Flat\nmetric_type: {'L2' if is_l2 else 'IP'}\n")
+        lines.write("id_map:\n" if facts.count else "id_map: {}\n")
+        lines.writelines(_filled(outer, index))
     with atomic_path(folder / VECTORS) as temporary:
         faiss.write_index(outer, str(temporary))
-    labels = {int(n): str(label) for n, (_, label) in zip(numbers, entries, strict=True)}
-    text = yaml.safe_dump(
-        {"id_map": labels, "index_type": "Flat", "metric_type": "L2" if is_l2 else "IP"},
-        allow_unicode=True,
-    )
-    write_text(folder / LABELS, text)
     return [folder / VECTORS, folder / LABELS]
 
 
-def _vectors(index: VectorIndex) -> Iterator[NDArray[np.float32]]:
-    block = list[NDArray[np.float32]]()
-    for entry in index.entries():
-        block.append(entry.vector)
-        if len(block) == _AT_ONCE:
-            yield np.stack(block)
-            block = []
-    if block:
-        yield np.stack(block)
+def _filled(outer: Any, index: VectorIndex) -> Iterator[str]:
+    """Adds the vectors of an index, and yields the line of id_map for each."""
+    numbered = all(_is_number(entry.id) for entry in index.entries())
+    count = 0
+    for entries in _blocks(index):
+        counted = range(count, count + len(entries))
+        numbers = [int(entry.id) for entry in entries] if numbered else list(counted)
+        outer.add_with_ids(np.stack([entry.vector for entry in entries]), np.array(numbers))
+        for number, entry in zip(numbers, entries, strict=True):
+            label = str(entry.record.get("label", entry.id))
+            # In quotes and on one line, whatever is in it.
+            text = yaml.safe_dump(label, default_style='"', allow_unicode=True, width=inf)
+            yield f"  {number}: {text}"
+        count += len(entries)
 
 
-def _numbers(ids: Sequence[str]) -> NDArray[np.int64]:
-    if all(key.isascii() and key.isdigit() and str(int(key)) == key for key in ids):
-        return np.array([int(key) for key in ids], np.int64)
-    return np.arange(len(ids), dtype=np.int64)
+def _blocks(index: VectorIndex) -> Iterator[list[Entry]]:
+    entries = index.entries()
+    while block := list(islice(entries, _AT_ONCE)):
+        yield block
+
+
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.isdigit() and str(int(key)) == key
 
 
 def _facts(file: Path) -> dict[str, Any]:

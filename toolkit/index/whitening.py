@@ -30,6 +30,11 @@ class Whitening:
     mean: NDArray[np.float32]
     matrix: NDArray[np.float32]
 
+    @property
+    def dimension(self) -> int:
+        """Numbers that a vector has afterwards."""
+        return int(self.matrix.shape[1])
+
     @classmethod
     def learned(
         cls,
@@ -154,7 +159,10 @@ def _covariance(centred: NDArray[np.float64]) -> NDArray[np.float64]:
 def _shrunk(covariance: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
     """Source: Ledoit and Wolf, "A well-conditioned estimator", 2004; the share is given here."""
     width = len(covariance)
-    return (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / width * np.eye(width)
+    mean_variance = float(np.trace(covariance)) / width
+    mixed: NDArray[np.float64] = (1 - shrinkage) * covariance
+    mixed += shrinkage * mean_variance * np.eye(width)
+    return mixed
 
 
 def _principal(

@@ -3,29 +3,37 @@
 import json
 from pathlib import Path
 
-from toolkit.cards.inference_weights import PARAMETER_FILE
-from toolkit.errors import ModelError
 from toolkit.fingerprint import fingerprint_bytes, fingerprint_file
-from toolkit.inference.engines.onnx_files import features_name
+from toolkit.inference.directory import find_export
+from toolkit.inference.engines.engine import files_of_engine
 from toolkit.inference.preprocess import read_inference_config
 
 
-def model_fingerprint(export: Path) -> str:
-    """Returns the fingerprint of an exported model, the same whichever engine runs it.
+def model_fingerprint(directory: Path) -> str:
+    """Returns the fingerprint of an exported model: its weights and its preprocessing.
+
+    Engines that run the same weights give the same vectors but for the last digits, so they are
+    one model.
 
     Args:
-        export: folder with ``inference.yml``.
+        directory: the export, or the output folder of a training run.
 
     Raises:
-        ModelError: it is no export, or has no weights.
+        ModelError: it is no export.
     """
+    export = find_export(directory)
     config = read_inference_config(export)
-    weights = config.weights
-    if weights is None:
-        files = (PARAMETER_FILE, features_name(config.precision))
-        there = [export / name for name in files if (export / name).is_file()]
-        if not there:
-            raise ModelError(f"{export} has no weights: neither of {', '.join(files)} is there.")
-        weights = fingerprint_file(there[0])
-    said = [weights, config.precision, config.pipeline.describe()]
-    return fingerprint_bytes(json.dumps(said, sort_keys=True, default=str).encode())
+    names = [*files_of_engine("paddle", config.precision)]
+    if not all((export / name).is_file() for name in names):
+        names = [*files_of_engine("onnxruntime", config.precision)]
+    weights = "+".join(fingerprint_file(export / name) for name in names)
+    return made_by(weights, fingerprint_bytes(_json(config.pipeline.describe())))
+
+
+def made_by(weights: object, preprocessing: object) -> str:
+    """Returns the fingerprint of a model from those of its weights and its preprocessing."""
+    return fingerprint_bytes(_json({"weights": weights, "preprocessing": preprocessing}))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, default=str).encode()

@@ -26,8 +26,8 @@ from toolkit.inference.engines.engine import Engine, Stream
 from toolkit.inference.unit_vectors import unit_vectors
 from toolkit.inference.work_ahead import batches_of, in_order, worker_threads
 
-# A core has caches for the maps of a few pictures: passes of 16 are a tenth slower than of 4.
-_PICTURES_A_PASS = 4
+PICTURES_A_PASS = 4
+"""A core has caches for the maps of a few pictures: passes of 16 are a tenth slower than of 4."""
 # Pictures that a thread takes at once. With fewer, changing stages and handing over cost up to a
 # tenth; with more, one thread has work at the end of a list and the others have none.
 _PICTURES_A_TASK = 8
@@ -125,6 +125,26 @@ class FeaturePipeline:
         else:
             yield from self._fed(pictures, batch_size, ahead=-(-self._queue_size // batch_size))
 
+    def streams(self) -> int:
+        """Opens the engine's streams, and returns how many there are."""
+        return self._streams.open()
+
+    def in_this_thread(self, sources: Iterable[Source], *, alone: bool) -> list[Outcome]:
+        """Takes a few pictures through all stages in the thread that calls.
+
+        For a server, whose pictures come to threads of its own: with as many of them as there are
+        streams, no core waits.
+
+        Args:
+            sources: as many as one forward pass takes.
+            alone: nobody else computes, so the network has all cores and not those of one stream.
+        """
+        prepared = [self._prepare(source) for source in sources]
+        if alone:
+            return self._outcomes(prepared, self._engine.run)
+        with self._streams.lend() as run:
+            return self._outcomes(prepared, run)
+
     def _fed(self, pictures: Iterable[Source], batch_size: int, *, ahead: int) -> Iterator[Outcome]:
         """Prepares pictures in threads; the network runs in the caller's thread."""
         with worker_threads(self._workers) as pool:
@@ -150,7 +170,7 @@ class FeaturePipeline:
 
     def _finish(self, task: list[Source], batch_size: int) -> list[Outcome]:
         prepared = [self._prepare(source) for source in task]
-        size = min(batch_size, _PICTURES_A_PASS)
+        size = min(batch_size, PICTURES_A_PASS)
         with self._streams.lend() as run:
             return [
                 outcome

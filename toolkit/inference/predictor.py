@@ -1,6 +1,6 @@
 """Pictures of any kind to features, one result a picture, in the order they were given."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from toolkit.data.sources import Source, open_sources
@@ -80,6 +80,21 @@ class Predictor:
         size = self.batch_size if batch_size is None else _check_batch_size(batch_size)
         sources = open_sources(input, fetch=self._fetch, target=self._target)
         return self._results(sources, size, lazily=isinstance(input, Iterator))
+
+    def streams(self) -> int:
+        """Opens the engine's streams, and returns how many threads can compute side by side."""
+        return self._features.streams()
+
+    def predict_here(self, pictures: Sequence[bytes], *, alone: bool) -> list[FeatureResult]:
+        """Computes the features of a few pictures in the thread that calls.
+
+        Args:
+            pictures: bytes of image files, as many as one forward pass takes.
+            alone: nobody else computes: the network has all cores.
+        """
+        sources = open_sources(list(pictures), fetch=self._fetch, target=self._target)
+        outcomes = self._features.in_this_thread(sources, alone=alone)
+        return [FeatureResult(done.name, done.feature, error=done.error) for done in outcomes]
 
     def _results(
         self, sources: Iterator[Source], batch_size: int, *, lazily: bool

@@ -3,13 +3,14 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from toolkit.config.schema import Config
 from toolkit.errors import ConfigError
 from toolkit.registry import TASKS
 from toolkit.runtime import configure_logging, prepare_paddle, resolve_device
 from toolkit.tasks.report import Report
+from toolkit.training.interruption import InterruptedRunError
 
 _TOGETHER = ("train", "evaluate")
 _LOGS = "processes"
@@ -23,11 +24,13 @@ class GroupReport:
         passed: as of any report.
         content: what its `to_json` gave.
         text: its summary.
+        interrupted: it ended on Ctrl-C, with everything saved.
     """
 
     passed: bool
     content: dict[str, Any]
     text: str
+    interrupted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Returns the first process's."""
@@ -50,19 +53,27 @@ def run_task(config: Config) -> Report:
         ConfigError: the mode cannot be run by a launcher.
         ToolkitError: whatever the task raises.
     """
-    mode = config.Global.mode
-    if _launched():
-        if mode not in _TOGETHER:
-            raise ConfigError(
-                f"Global.mode {mode} runs in one process, and a launcher has started several; the "
-                f"modes for that are {', '.join(_TOGETHER)}. Run main.py without the launcher."
-            )
-        return _run_in_group(config)
-    devices = process_devices(config)
-    if mode not in _TOGETHER or len(devices) == 1:
+    mode, launched = config.Global.mode, _launched()
+    if launched and mode not in _TOGETHER:
+        raise ConfigError(
+            f"Global.mode {mode} runs in one process, and a launcher has started several; the "
+            f"modes for that are {', '.join(_TOGETHER)}. Run main.py without the launcher."
+        )
+    devices = process_devices(config) if mode in _TOGETHER else [config.Global.device]
+    if not launched and len(devices) == 1:
         report: Report = TASKS.get(mode)(config)
         return report
-    return _run_in_processes(config, devices)
+    frozen = {
+        "Train.freeze_backbone": config.Train.freeze_backbone,
+        "Train.adapter": config.Train.adapter is not None,
+    }
+    if mode == "train" and any(frozen.values()):
+        name = next(name for name, is_given in frozen.items() if is_given)
+        raise ConfigError(
+            f"{name} trains in one process: the features are computed once, and what is left is "
+            "small. Leave out Train.num_processes and further GPUs."
+        )
+    return _run_in_group(config) if launched else _run_in_processes(config, devices)
 
 
 def process_devices(config: Config) -> list[str]:
@@ -111,7 +122,10 @@ def _run_in_processes(config: Config, devices: list[str]) -> Report:
     if devices[0] != "cpu":
         gpus = visible_gpus(devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
     plan = LaunchPlan(len(devices), gpus, Path(config.Global.output) / _LOGS)
-    return cast(Report, run_processes(_task_of_process, [config], plan))
+    report: GroupReport = run_processes(_task_of_process, [config], plan)
+    if report.interrupted:
+        raise InterruptedRunError(report.text, report.content)
+    return report
 
 
 def _task_of_process(config: Config) -> GroupReport:
@@ -120,18 +134,16 @@ def _task_of_process(config: Config) -> GroupReport:
     output, mode = Path(config.Global.output), config.Global.mode
     keeps_log = mode == "train" and launched_rank() == 0
     configure_logging(output / "train.log" if keeps_log else None)
-    report = _run_in_group(config)
+    try:
+        report = _run_in_group(config)
+    except InterruptedRunError as error:
+        return GroupReport(passed=False, content=error.result, text=str(error), interrupted=True)
     return GroupReport(report.passed, report.to_json(), report.summary())
 
 
 def _run_in_group(config: Config) -> Report:
     from toolkit.distributed.group import join_group, own_device
 
-    if config.Train.freeze_backbone:
-        raise ConfigError(
-            "Train.freeze_backbone trains in one process: the features are computed once, and "
-            "what is left is small. Leave out Train.num_processes and further GPUs."
-        )
     join_group()
     section = config.Global.model_copy(update={"device": own_device()})
     report: Report = TASKS.get(config.Global.mode)(config.model_copy(update={"Global": section}))

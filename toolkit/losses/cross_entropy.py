@@ -1,12 +1,13 @@
 """Softmax cross entropy over the training classes."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
 from toolkit.config.types import Fraction
+from toolkit.distributed.softmax import ClassLogits, class_cross_entropy
 from toolkit.losses.outputs import read_output
 
 
@@ -35,11 +36,13 @@ class CELoss(nn.Layer):
         """Returns the mean over the batch, a scalar.
 
         Args:
-            outputs: needs ``logits`` (or ``teacher_logits``) [b, c].
+            outputs: needs ``logits`` (or ``teacher_logits``) [b, c], or those of chosen classes.
             labels: class indices [b], int64, each below c.
         """
-        logits = read_output(outputs, self.reads[0], "CELoss")
-        loss = functional.cross_entropy(logits, labels)
+        logits: Any = read_output(outputs, self.reads[0], "CELoss")
+        if isinstance(logits, ClassLogits):
+            return class_cross_entropy(logits, self.epsilon)
+        loss: Tensor = functional.cross_entropy(logits, labels)
         if self.epsilon:
             # Against the even distribution: mean over classes of -log softmax.
             even = (paddle.logsumexp(logits, 1) - logits.mean(1)).mean()

@@ -163,6 +163,7 @@ TASKS = Registry(
             "check_dataset",
             "train",
             "evaluate",
+            "compare",
             "export",
             "predict",
             "extract",
@@ -170,6 +171,7 @@ TASKS = Registry(
             "build_index",
             "search",
             "serve",
+            "select_model",
         )
     },
 )

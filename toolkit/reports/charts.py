@@ -115,6 +115,14 @@ def size_chart(pictures: Iterable[tuple[int, int, int]]) -> DotChart:
     return DotChart(dots, widths.ticks(), up)
 
 
+def round_steps(low: float, high: float) -> list[float]:
+    """Lists some four to eight round numbers from low to high."""
+    scale = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(scale * m for m in (1, 2, 2.5, 5, 10) if (high - low) / (scale * m) <= 8)
+    first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
+    return [round(number * step, 6) for number in range(first, last + 1)]
+
+
 @dataclass(frozen=True, slots=True)
 class _LogAxis:
     low: float

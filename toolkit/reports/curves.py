@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from toolkit.reports.smoothing import smoothed
 from toolkit.storage import atomic_path
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 _SIZE_INCHES = (8.0, 4.5)
 _DOTS_PER_INCH = 120
-# A curve of a long run is smoothed over this share of its steps; the raw values stay visible.
-_SMOOTHED_SHARE = 0.02
 _SHOWN_METRICS = ("recall1", "recall5", "mAP")
 
 
@@ -58,11 +55,11 @@ def draw_loss_curve(rows: Sequence[Row], path: Path | str) -> None:
         if len(names) > 1:
             for name in names:
                 having = [row for row in learnt if row["losses"].get(name) is not None]
-                smooth = _smoothed([row["losses"][name] for row in having])
+                smooth = smoothed([row["losses"][name] for row in having])
                 axes.plot([row["step"] for row in having], smooth, linewidth=1, label=name)
         at, raw = [row["step"] for row in learnt], [row["loss"] for row in learnt]
         axes.plot(at, raw, color="0.8", linewidth=0.8)
-        axes.plot(at, _smoothed(raw), color="black", linewidth=1.5, label="loss")
+        axes.plot(at, smoothed(raw), color="black", linewidth=1.5, label="loss")
     if steps:
         rate_axes = axes.twinx()
         rates = [row["learning_rate"] for row in steps]
@@ -133,12 +130,3 @@ def _write(figure: Figure, axes: Axes, path: Path | str) -> None:
         axes.legend(loc="best")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH)
-
-
-def _smoothed(values: Sequence[float]) -> np.ndarray[Any, Any]:
-    """Mean over a centred window, shorter at the ends."""
-    half = int(len(values) * _SMOOTHED_SHARE / 2)
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    first, end = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
-    return np.asarray((sums[end] - sums[first]) / (end - first))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.reports.charts import Tick
+from toolkit.reports.charts import Tick, round_steps
 
 WIDTH, HEIGHT = 520.0, 240.0
 
@@ -80,7 +80,7 @@ def spread_chart(
     top = max(float(max(share.max() for share in shares)), 1e-9)
     step = WIDTH / (last + 1 - first)
     areas = [_area(share / top, step) for share in shares]
-    across = [Tick(WIDTH * (at - low) / (high - low), f"{at:g}") for at in _round_steps(low, high)]
+    across = [Tick(WIDTH * (at - low) / (high - low), f"{at:g}") for at in round_steps(low, high)]
     up = [Tick(HEIGHT * (1 - k / 2), f"{100 * top * k / 2:.3g}%") for k in range(3)]
     return SpreadChart(areas[0], areas[1], across, up)
 
@@ -91,11 +91,3 @@ def _area(heights: NDArray[np.float64], step: float) -> str:
     for number, height in enumerate(heights):
         parts.append(f"V{HEIGHT * (1 - height):.1f} H{(number + 1) * step:.1f}")
     return " ".join([*parts, f"V{HEIGHT:g} Z"])
-
-
-def _round_steps(low: float, high: float) -> list[float]:
-    """Lists some four to eight round numbers from low to high."""
-    scale = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step = next(scale * m for m in (1, 2, 2.5, 5, 10) if (high - low) / (scale * m) <= 8)
-    first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
-    return [round(number * step, 6) for number in range(first, last + 1)]

@@ -26,6 +26,8 @@ class MicroBatcher(Generic[_Item, _Done]):
         wait: seconds that the first of a batch waits for others.
         queue_size: items that may wait; more are refused.
         threads: batches at a time. With two, one is decoded while the other is in the network.
+        side_by_side: the threads compute as fast together as each alone: each takes its share of
+            what waits, and leaves the rest to the others.
         on_batch: told the size of each batch.
     """
 
@@ -37,10 +39,12 @@ class MicroBatcher(Generic[_Item, _Done]):
         queue_size: int,
         wait: float = 0.0,
         threads: int = 2,
+        side_by_side: bool = False,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
         self._run, self._batch_size, self._wait = run, batch_size, wait
         self._queue_size, self._on_batch = queue_size, on_batch
+        self._shares = threads if side_by_side else 1
         self._waiting: list[tuple[_Item, Future[_Done]]] = []
         self._changed = Condition()
         self._closed = False
@@ -98,8 +102,9 @@ class MicroBatcher(Generic[_Item, _Done]):
                 while not self._waiting and not self._closed:
                     self._changed.wait()
                 self._gather()
-                batch = self._waiting[: self._batch_size]
-                del self._waiting[: self._batch_size]
+                count = min(self._batch_size, -(-len(self._waiting) // self._shares))
+                batch = self._waiting[:count]
+                del self._waiting[:count]
                 if batch or self._closed:
                     return batch
                 # Another thread was quicker.

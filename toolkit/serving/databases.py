@@ -13,8 +13,9 @@ from threading import RLock
 
 from toolkit.errors import StorageError, ToolkitError, VectorIndexError
 from toolkit.fetch.lock import try_lock
+from toolkit.serving.database_folder import create_database, is_database
 from toolkit.serving.names import database_name
-from toolkit.serving.picture_database import PictureDatabase, create_database, is_database
+from toolkit.serving.picture_database import PictureDatabase
 from toolkit.serving.problems import Kind, Problem
 from toolkit.storage import recover_directory, sync_folder
 

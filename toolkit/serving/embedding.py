@@ -1,15 +1,19 @@
 """Pictures to vectors for many clients at once: one model, whose batches they share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.header import DecodeError, read_header
+from toolkit.inference.pipeline import PICTURES_A_PASS
 from toolkit.inference.predictor import Predictor
+from toolkit.inference.result import FeatureResult
 from toolkit.serving.batching import MicroBatcher
 from toolkit.serving.problems import Kind, Problem
 
@@ -57,8 +61,18 @@ class Embedder:
         self._predictor = predictor
         self.max_pixels, self._timeout = max_pixels, timeout
         self.dimension = self._warm_up()
+        # Where each core has a stream of its own, each has a thread that takes a picture all the
+        # way; where there is one stream (a GPU), a batch is prepared while another is computed.
+        streams = predictor.streams()
+        self._side_by_side, self._computing = streams > 1, _Inside()
         self._batches: MicroBatcher[bytes, Vector] = MicroBatcher(
-            self._run, batch_size=batch_size, wait=wait, queue_size=queue_size, on_batch=on_batch
+            self._run,
+            batch_size=min(batch_size, PICTURES_A_PASS) if self._side_by_side else batch_size,
+            wait=wait,
+            queue_size=queue_size,
+            threads=max(streams, 2),
+            side_by_side=self._side_by_side,
+            on_batch=on_batch,
         )
 
     @property
@@ -119,7 +133,13 @@ class Embedder:
             )
 
     def _run(self, pictures: Sequence[bytes]) -> list[Vector | Exception]:
-        results = self._predictor.predict(list(pictures), batch_size=len(pictures))
+        results: Iterable[FeatureResult]
+        if self._side_by_side:
+            with self._computing.one_more() as others:
+                alone = len(pictures) == 1 and not others and not self._batches.depth
+                results = self._predictor.predict_here(pictures, alone=alone)
+        else:
+            results = self._predictor.predict(list(pictures), batch_size=len(pictures))
         return [
             Problem(Kind.BAD_PICTURE, f"The picture cannot be used: {result.error}")
             if result.feature is None
@@ -135,6 +155,24 @@ class Embedder:
         if result.feature is None:
             raise ValueError(f"{self.model_name} gives no feature for noise: {result.error}")
         return len(result.feature)
+
+
+class _Inside:
+    """Counts threads that do something."""
+
+    def __init__(self) -> None:
+        self._count, self._changing = 0, Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[int]:
+        """Counts this thread while the block runs, and yields how many others were in theirs."""
+        with self._changing:
+            others, self._count = self._count, self._count + 1
+        try:
+            yield others
+        finally:
+            with self._changing:
+                self._count -= 1
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """From the section Serve to a service that is ready."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +21,28 @@ from toolkit.serving.pictures import PictureReader
 from toolkit.serving.service import Service
 from toolkit.serving.tokens import Tokens
 
+_LOG = logging.getLogger(__name__)
 _WARM_UP_SIDE = 64
 
 
-def limits_of(section: ServeSection) -> Limits:
-    """Returns the limits of requests."""
+def limits_of(section: ServeSection, descriptors: int | None = None) -> Limits:
+    """Returns the limits of requests.
+
+    Args:
+        section: Serve.
+        descriptors: files that may be open; half of them is for connections at most, so that
+            databases can be read and written whoever comes. None for any number.
+    """
+    connections = section.max_connections
+    if descriptors is not None and connections > descriptors // 2:
+        connections = max(1, descriptors // 2)
+        _LOG.warning(
+            "%s files may be open: %s connections are taken and not %s (Serve.max_connections). "
+            "Raise the limit (ulimit -n, LimitNOFILE).",
+            descriptors,
+            connections,
+            section.max_connections,
+        )
     return Limits(
         max_requests=section.max_requests,
         max_body_bytes=section.max_body_bytes,
@@ -33,7 +51,7 @@ def limits_of(section: ServeSection) -> Limits:
         timeout=section.timeout,
         rate=section.rate,
         workers=section.workers,
-        max_connections=section.max_connections,
+        max_connections=connections,
         stop_timeout=section.stop_timeout,
     )
 

@@ -1,32 +1,26 @@
-"""One database: vectors, records and kept pictures in a folder; safe on the disk when a call ends.
+"""One database: vectors, records and kept pictures; safe on the disk when a call ends."""
 
-<name>/database.json    format, name of the feature
-<name>/index/           see toolkit.index
-<name>/images/          kept pictures, by savename
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from toolkit.errors import RecordExistsError, VectorIndexError
-from toolkit.index.database.opening import create_index, open_index
+from toolkit.errors import RecordExistsError
+from toolkit.index.database.opening import open_index
 from toolkit.index.interface import Entry, Filter, Hit, IndexFacts
+from toolkit.serving.database_folder import IMAGES, INDEX, read_feature
 from toolkit.serving.embedding import Vector
+from toolkit.serving.free_disk import check_free
 from toolkit.serving.in_use import InUse
 from toolkit.serving.kept_pictures import KeptPictures
 from toolkit.serving.numbering import Numbers
-from toolkit.serving.picture_records import FIELDS, PictureRecord, record_key, record_of
+from toolkit.serving.picture_records import PictureRecord, record_key, record_of
 from toolkit.serving.problems import Kind, Problem
 from toolkit.serving.room import Room
-from toolkit.storage import atomic_directory, read_json, sync_folder, write_json
 
-_FILE, _INDEX, _IMAGES = "database.json", "index", "images"
-_FORMAT = 1
 _TRIES = 100
 # Neighbours asked for a group that is wanted; a group has a few pictures.
 _HITS_A_GROUP = 4
@@ -47,11 +41,11 @@ class PictureDatabase:
 
     def __init__(self, folder: Path, fingerprint: str, max_records: int | None = None) -> None:
         self.folder = folder
-        self.feature = _read_feature(folder / _FILE)
-        self._index = open_index(folder / _INDEX, fingerprint=fingerprint)
+        self.feature = read_feature(folder)
+        self._index = open_index(folder / INDEX, fingerprint=fingerprint)
         self._numbers = Numbers(self._index)
         self._pictures = KeptPictures(
-            folder / _IMAGES, lambda name: self._index.count({"savename": name}) > 0
+            folder / IMAGES, lambda name: self._index.count({"savename": name}) > 0
         )
         self._use = InUse(folder.name)
         self._room = Room(folder.name, max_records, lambda: self._index.facts.count)
@@ -80,10 +74,7 @@ class PictureDatabase:
         """
         with self._use.using():
             before = self._index.get([record.key])[0]
-            with (
-                self._room.taken(0 if before else 1),
-                self._pictures.keeping(_files([record], [picture])),
-            ):
+            with self._room.taken(0 if before else 1), self._keeping([record], [picture]):
                 self._index.upsert([record.key], vector[None], [record.kept()])
             self._numbers.written(record.group_id, record.intra_id)
             if before is not None and (name := record_of(before.record).savename) is not None:
@@ -116,7 +107,7 @@ class PictureDatabase:
         with (
             self._use.using(),
             self._room.taken(len(records)),
-            self._pictures.keeping(_files(records, pictures or [None] * len(records))),
+            self._keeping(records, pictures or [None] * len(records)),
         ):
             for _ in range(_TRIES):
                 numbered = self._numbered(records, over_groups=over_groups)
@@ -226,6 +217,20 @@ class PictureDatabase:
         self._use.close()
         self._index.close()
 
+    @contextmanager
+    def _keeping(
+        self, records: Sequence[PictureRecord], pictures: Sequence[bytes | None]
+    ) -> Iterator[None]:
+        """Keeps pictures beside the records that the block writes, where there is room for both."""
+        files = {
+            record.savename: picture
+            for record, picture in zip(records, pictures, strict=True)
+            if record.savename is not None and picture is not None
+        }
+        check_free(self.folder, sum(map(len, files.values())))
+        with self._pictures.keeping(files):
+            yield
+
     def _numbered(
         self, records: Sequence[PictureRecord], *, over_groups: bool
     ) -> list[PictureRecord]:
@@ -239,53 +244,3 @@ class PictureDatabase:
             replace(record, intra_id=self._numbers.take(record.group_id, 1)[0])
             for record in records
         ]
-
-
-def create_database(
-    folder: Path, *, dimension: int, metric: str, kind: str, feature: str, fingerprint: str
-) -> None:
-    """Makes an empty database; it is there as a whole or not at all.
-
-    Raises:
-        VectorIndexError: there is no such metric or kind.
-        StorageError: the disk is full.
-    """
-    with atomic_directory(folder) as temporary:
-        create_index(
-            temporary / _INDEX,
-            dimension=dimension,
-            metric=metric,
-            kind=kind,
-            fingerprint=fingerprint,
-            fields=FIELDS,
-        ).close()
-        (temporary / _IMAGES).mkdir()
-        write_json(temporary / _FILE, {"format_version": _FORMAT, "feature": feature})
-        sync_folder(temporary)
-    sync_folder(folder.parent)
-
-
-def is_database(folder: Path) -> bool:
-    """Tells whether a folder holds a database."""
-    return (folder / _FILE).is_file()
-
-
-def _files(
-    records: Sequence[PictureRecord], pictures: Sequence[bytes | None]
-) -> Mapping[str, bytes]:
-    return {
-        record.savename: picture
-        for record, picture in zip(records, pictures, strict=True)
-        if record.savename is not None and picture is not None
-    }
-
-
-def _read_feature(file: Path) -> str:
-    try:
-        said: Any = read_json(file)
-        if said["format_version"] == _FORMAT and isinstance(said["feature"], str):
-            return str(said["feature"])
-        reason = f"format {said['format_version']}, expected {_FORMAT}"
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = f"{type(error).__name__}: {error}"
-    raise VectorIndexError(f"{file} cannot be used ({reason}). Put back a copy of its folder.")

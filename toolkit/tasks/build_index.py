@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.build.index import index_folder, memory_allowed
+from toolkit.build.index import gallery_root, memory_allowed
 from toolkit.build.index_input import Block, IndexInput, open_input
+from toolkit.build.index_store import IndexStore, index_store
 from toolkit.config.schema import Config
 from toolkit.errors import ConfigError, DatasetError
 from toolkit.index.database.database import Database
-from toolkit.index.database.header import FILE_NAME
-from toolkit.index.database.opening import create_index, open_index
-from toolkit.index.interface import IndexFacts
+from toolkit.index.interface import IndexFacts, VectorIndex
 from toolkit.index.kinds.making import check_kind
 from toolkit.index.paddlex import write_paddlex
 from toolkit.index.planner import plan
@@ -45,7 +44,7 @@ class BuildIndexReport:
     """The outcome of a build.
 
     Attributes:
-        folder: of the index.
+        place: of the index: its folder, or its collection and the address of Milvus.
         facts: what it says about itself.
         tally: what became of the input.
         plan: how it is searched, and why.
@@ -53,7 +52,7 @@ class BuildIndexReport:
         seconds: of the whole build.
     """
 
-    folder: Path
+    place: str
     facts: IndexFacts
     tally: Tally
     plan: str
@@ -69,7 +68,7 @@ class BuildIndexReport:
         """Returns facts, counts, plan and failures."""
         facts = self.facts
         return {
-            "folder": str(self.folder),
+            "index": self.place,
             "count": facts.count,
             "dimension": facts.dimension,
             "metric": facts.metric,
@@ -99,93 +98,120 @@ class BuildIndexReport:
         lines += [f"  {failure}" for failure in tally.failures[:_NAMED]]
         if len(tally.failures) > _NAMED:
             lines.append("  ... all of them are in build_index_result.json")
-        return "\n".join([*lines, f"  {self.folder}", *(f"  {file}" for file in self.files)])
+        return "\n".join([*lines, f"  {self.place}", *(f"  {file}" for file in self.files)])
 
 
 def run(config: Config) -> BuildIndexReport:
-    """Builds, or adds to, the index of ``Index.folder``.
+    """Builds, or adds to, the index that the section Index names.
 
     Raises:
         ConfigError: settings contradict each other or the index that is there.
         RecallTooLowError: what was built finds too little.
         ToolkitError: the input, the model or the index cannot be used.
     """
-    section, folder = config.Index, index_folder(config, config.Index)
-    is_there = (folder / FILE_NAME).is_file()
+    section, store = config.Index, index_store(config, config.Index)
+    is_there = store.exists()
     if is_there and not section.incremental:
         raise ConfigError(
-            f"{folder} holds an index already and Index.incremental is false: remove it, give "
+            f"{store} holds an index already and Index.incremental is false: remove it, give "
             "another Index.folder, or set incremental to true to add to it."
         )
     source = open_input(config)
     fingerprint = source.fingerprint if section.fingerprint is None else section.fingerprint
     with stopwatch() as watch:
-        database = open_index(folder, fingerprint=fingerprint or None) if is_there else None
+        index = store.open(fingerprint=fingerprint or None) if is_there else None
         try:
-            database, tally = _fill(config, source, database, fingerprint)
-            described = _structure(config, database)
-            database.save()
-            files = _exported(config, database)
-            facts = database.facts
+            index, tally = _fill(config, source, index, _Maker(config, store, fingerprint))
+            _whiten(config, index)
+            described = _structure(config, index)
+            index.save()
+            files = _exported(config, index)
+            facts = index.facts
         finally:
-            if database is not None:
-                database.close()
-    return BuildIndexReport(folder, facts, tally, described, files, watch["seconds"])
+            if index is not None:
+                index.close()
+    return BuildIndexReport(str(store), facts, tally, described, files, watch["seconds"])
 
 
 def _fill(
-    config: Config, source: IndexInput, database: Database | None, fingerprint: str
-) -> tuple[Database, Tally]:
+    config: Config, source: IndexInput, index: VectorIndex | None, maker: "_Maker"
+) -> tuple[VectorIndex, Tally]:
     """Writes what is new; the index is made when the first vector tells the dimension."""
     tally, seen = Tally(), set[str]()
+    whitening = None if index is None else index.whitening
 
     def known(ids: Any) -> list[dict[str, Any] | None]:
-        if database is None:
+        if index is None:
             return [None] * len(ids)
-        return [None if entry is None else dict(entry.record) for entry in database.get(ids)]
+        return [None if entry is None else dict(entry.record) for entry in index.get(ids)]
 
     with Progress("build_index", None) as progress:
         for block in source.blocks(known):
-            if database is None and len(block.ids):
-                database = _created(config, source, block, fingerprint)
-            if database is not None and len(block.ids):
-                database.upsert(block.ids, block.vectors, block.records)
+            if index is None and len(block.ids):
+                index = maker.made(source, block)
+            if index is not None and len(block.ids):
+                vectors = block.vectors if whitening is None else whitening.apply(block.vectors)
+                index.upsert(block.ids, vectors, block.records)
             seen.update(block.ids, block.unchanged)
             tally.written += len(block.ids)
             tally.unchanged += len(block.unchanged)
             tally.failures += block.failures
             progress.advance(len(block.ids) + len(block.unchanged) + len(block.failures))
-    if database is None:
+    if index is None:
         first = f" The first: {tally.failures[0]}" if tally.failures else ""
         raise DatasetError(f"Not one record can go into the index.{first}")
     if config.Index.remove_missing:
         failed = {failure.split(": ", 1)[0] for failure in tally.failures}
-        gone = [entry.id for entry in database.entries() if entry.id not in seen | failed]
-        tally.removed = database.remove(gone)
-    return database, tally
+        gone = [entry.id for entry in index.entries() if entry.id not in seen | failed]
+        tally.removed = index.remove(gone)
+    return index, tally
 
 
-def _created(config: Config, source: IndexInput, block: Block, fingerprint: str) -> Database:
-    section = config.Index
-    metric = source.metric if source.metric and section.metric == "cosine" else section.metric
-    bits = block.vectors.dtype == "uint8"
-    width = block.vectors.shape[1]
-    dimension = width * 8 if bits and metric == "hamming" else width
-    similarity = Similarity.named(metric, dimension)
-    if section.kind != "auto":
-        check_kind(section.kind, similarity, section.options)
-    return create_index(
-        index_folder(config, config.Index),
-        dimension=dimension,
-        metric=metric,
-        fingerprint=fingerprint,
-        fields=section.fields,
-    )
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the index once the first vectors are there."""
+
+    config: Config
+    store: IndexStore
+    fingerprint: str
+
+    def made(self, source: IndexInput, block: Block) -> VectorIndex:
+        section = self.config.Index
+        metric = source.metric if source.metric and section.metric == "cosine" else section.metric
+        bits = block.vectors.dtype == "uint8"
+        width = block.vectors.shape[1]
+        dimension = width * 8 if bits and metric == "hamming" else width
+        similarity = Similarity.named(metric, dimension)
+        if section.kind != "auto":
+            check_kind(section.kind, similarity, section.options)
+        return self.store.create(
+            dimension=dimension,
+            metric=metric,
+            fingerprint=self.fingerprint,
+            fields=section.fields,
+        )
 
 
-def _structure(config: Config, database: Database) -> str:
+def _whiten(config: Config, index: VectorIndex) -> None:
+    """Whitens an index that is to be and is not yet; what it learned then holds from there on."""
+    wanted, has = config.Index.whitening, index.whitening
+    if wanted is None or not isinstance(index, Database):
+        return
+    if has is None:
+        with Progress("whitening", index.count(), unit="vectors") as progress:
+            index.whiten(wanted, seed=config.Global.seed, advance=progress.advance)
+    elif has.dimension != wanted:
+        raise ConfigError(
+            f"Index.whitening is {wanted} and {index.folder} is whitened to {has.dimension} "
+            "numbers; what was cut off is gone. Give a new Index.folder, or the number it has."
+        )
+
+
+def _structure(config: Config, index: VectorIndex) -> str:
     """Builds the structure that is planned where it is not the one that is there."""
-    section, facts = config.Index, database.facts
+    section, facts = config.Index, index.facts
+    if not isinstance(index, Database):
+        return f"kind {facts.kind}: Milvus chooses its structure (AUTOINDEX)."
     chosen = plan(
         facts.count,
         Similarity(facts.metric, facts.dimension),
@@ -196,7 +222,7 @@ def _structure(config: Config, database: Database) -> str:
     _LOG.info("Plan: %s", chosen.describe())
     if chosen.kind != "flat" or facts.kind != "flat":
         with Progress(f"build {chosen.kind}", facts.count, unit="vectors") as progress:
-            database.rebuild(
+            index.rebuild(
                 chosen.kind,
                 section.options,
                 recall=section.recall,
@@ -208,6 +234,20 @@ def _structure(config: Config, database: Database) -> str:
     return chosen.describe()
 
 
-def _exported(config: Config, database: Database) -> list[Path]:
-    target = config.Index.export_paddlex
-    return [] if target is None else write_paddlex(database, Path(target))
+def _exported(config: Config, index: VectorIndex) -> list[Path]:
+    """Writes the index for others, and returns what was written."""
+    section, written = config.Index, list[Path]()
+    if section.export_paddlex is not None:
+        written += write_paddlex(index, Path(section.export_paddlex))
+    if section.export_database is not None:
+        from toolkit.serving.index_database import write_database
+
+        folder, root = Path(section.export_database), gallery_root(config)
+
+        def picture(name: str) -> bytes | None:
+            return (root / name).read_bytes() if (root / name).is_file() else None
+
+        with Progress("export_database", index.facts.count) as progress:
+            write_database(index, folder, picture, progress.advance)
+        written.append(folder)
+    return written

@@ -27,12 +27,13 @@ from toolkit.build.lists import (
     list_files,
     lists_without_labels,
 )
+from toolkit.build.unpacked import with_unpacked_images
 from toolkit.config.schema import Config
 from toolkit.data.convert import Conversion, write_conversion
 from toolkit.data.decode import read_rgb
 from toolkit.data.manifest import NO_LABEL, write_manifest
 from toolkit.data.split import SPLITS, OpenSetError, SplitOptions, split_dataset
-from toolkit.errors import ConfigError, DatasetError
+from toolkit.errors import ConfigError
 from toolkit.registry import CONVERTERS
 from toolkit.reports.annotations import annotation
 from toolkit.reports.demo_images import write_demo_images
@@ -124,7 +125,10 @@ def run(config: Config) -> CheckReport:
         DatasetError: the check could not run: no folder, no lists, nothing to convert.
     """
     output = Path(config.Global.output)
-    notes = _prepare(config)
+    config, records = with_unpacked_images(config, output / _FOLDER / "unpacked")
+    for record in records:
+        LOG.warning("%s", record)
+    notes = [*records, *_prepare(config)]
     diagnosis = diagnose(config, _lists_to_check(config))
     notes += _train_alone(diagnosis)
     folder = output / _FOLDER
@@ -220,23 +224,13 @@ def _lists_to_check(config: Config) -> tuple[str, ...]:
     """All three lists; train alone when nothing asks for the others and neither is there."""
     named, folder = config.Data.lists, config.Global.dataset_dir
     if config.SelfSup is not None:
-        return _lists_without_labels(config)
+        return lists_without_labels(config)
     if config.Train.eval_during_train or named.gallery or named.query:
         return SPLITS
     if named.train is None:
         folder = str(dataset_root(config))
     there = [name for name in SPLITS[1:] if folder and Path(folder, f"{name}.txt").is_file()]
     return SPLITS if there else SPLITS[:1]
-
-
-def _lists_without_labels(config: Config) -> tuple[str, ...]:
-    splits = lists_without_labels(config)
-    if not splits:
-        raise DatasetError(
-            "There is no list to check: SelfSup.images are packed, and pictures are checked when "
-            "they are packed (mode pack). Bad ones are skipped and named in training."
-        )
-    return splits
 
 
 def _train_alone(diagnosis: Diagnosis) -> list[str]:

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.build.index import PictureRow, index_folder, open_model, query_inputs
+from toolkit.build.calibrating import calibrated
+from toolkit.build.index import PictureRow, open_model, query_inputs
+from toolkit.build.index_store import index_store
 from toolkit.build.searching import build_search
 from toolkit.config.schema import Config
 from toolkit.data.decode import read_rgb
 from toolkit.errors import ImageError
-from toolkit.index.database.opening import open_index
+from toolkit.evaluation.open_set import Threshold
 from toolkit.index.interface import Hit
 from toolkit.index.recognition import vote
 from toolkit.reports.contact_sheet import Cell, write_contact_sheet
@@ -23,6 +25,7 @@ from toolkit.storage import atomic_path
 
 _AT_ONCE = 32
 _NAMED = 5
+_LINES = "search.jsonl"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class SearchReport:
         failures: "path: reason" of the others.
         examples: a line each of the first queries.
         right: of the queries with a label, whose nearest hit has it; None: no labels.
+        threshold: that was measured for the wanted rate of false matches; None: for none.
         files: what was written.
         seconds: from the first picture to the last.
     """
@@ -42,6 +46,7 @@ class SearchReport:
     failures: list[str]
     examples: list[str]
     right: float | None
+    threshold: Threshold | None
     files: list[Path]
     seconds: float
 
@@ -56,6 +61,7 @@ class SearchReport:
             "searched": self.searched,
             "failures": self.failures,
             "same_label_first": self.right,
+            "threshold": None if self.threshold is None else asdict(self.threshold),
             "files": [str(file) for file in self.files],
             "seconds": round(self.seconds, 3),
         }
@@ -70,6 +76,13 @@ class SearchReport:
         ]
         if self.right is not None:
             lines.append(f"The first hit has the label of its query for {self.right:.1%} of them.")
+        if self.threshold is not None:
+            one = self.threshold
+            lines.append(
+                f"Scores from {one.threshold:.4f} are matches: of unknown things "
+                f"{one.false_matches:.1%} pass ({one.wanted:.1%} wanted); of known ones "
+                f"{one.found:.1%} are found, {one.wrong:.1%} wrong, {one.refused:.1%} refused."
+            )
         lines += [f"  {failure}" for failure in self.failures[:_NAMED]]
         return "\n".join([*lines, *(f"  {file}" for file in self.files)])
 
@@ -87,39 +100,63 @@ def run(config: Config) -> SearchReport:
     Raises:
         ToolkitError: the index, the model or the input cannot be used.
     """
-    section, output = config.Search, Path(config.Global.output)
     rows = query_inputs(config)
-    model = open_model(config, section)
-    expected = model.fingerprint if section.check_model else None
-    shown, failures, examples, right = list[_Found](), list[str](), list[str](), list[bool]()
-    file = output / "search.jsonl"
+    model = open_model(config, config.Search)
+    expected = model.fingerprint if config.Search.check_model else None
+    store = index_store(config, config.Search)
+    with store.open(fingerprint=expected, read_only=True) as index, stopwatch() as watch:
+        threshold = calibrated(config, index, model.predictor)
+        if threshold is not None:
+            calm = config.Search.model_copy(update={"threshold": threshold.threshold})
+            config = config.model_copy(update={"Search": calm})
+        told = _searched(config, model.predictor, build_search(config.Search, index), rows)
+    share = sum(told.right) / len(told.right) if told.right else None
+    file = Path(config.Global.output) / _LINES
+    files = [file, _sheet(config, told.shown)] if told.shown else [file]
+    return SearchReport(
+        len(rows) - len(told.failures),
+        told.failures,
+        told.examples,
+        share,
+        threshold,
+        files,
+        watch["seconds"],
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a search is remembered by."""
+
+    shown: list[_Found]
+    failures: list[str]
+    examples: list[str]
+    right: list[bool]
+
+
+def _searched(config: Config, predictor: Any, find: Any, rows: Sequence[PictureRow]) -> _Told:
+    """Writes a line for every row, and returns what goes on the sheet and into the report."""
+    told, most = _Told([], [], [], []), config.Search.sheet_queries
+    # Lists are in the order of their classes; the sheet shows some of all.
+    every = max(len(rows) // max(most, 1), 1)
     with (
-        open_index(index_folder(config, section), fingerprint=expected, read_only=True) as index,
-        atomic_path(file) as temporary,
+        atomic_path(Path(config.Global.output) / _LINES) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace") as lines,
-        stopwatch() as watch,
         Progress("search", len(rows)) as progress,
     ):
-        find = build_search(section, index)
-        # Lists are in the order of their classes; the sheet shows some of all.
-        every = max(len(rows) // max(section.sheet_queries, 1), 1)
-        for number, found in enumerate(_found(model.predictor, find, rows)):
+        for number, found in enumerate(_found(predictor, find, rows)):
             lines.write(_line(config, found) + "\n")
             progress.advance()
             if found.error is not None:
-                failures.append(f"{found.row.id}: {found.error}")
+                told.failures.append(f"{found.row.id}: {found.error}")
                 continue
-            if number % every == 0 and len(shown) < section.sheet_queries:
-                shown.append(found)
-            if len(examples) < _NAMED:
-                examples.append(_example(found))
+            if number % every == 0 and len(told.shown) < most:
+                told.shown.append(found)
+            if len(told.examples) < _NAMED:
+                told.examples.append(_example(found))
             if found.hits and "label" in found.row.record:
-                right.append(found.hits[0].record.get("label") == found.row.record["label"])
-    files = [file, _sheet(config, shown)] if shown else [file]
-    share = sum(right) / len(right) if right else None
-    return SearchReport(
-        len(rows) - len(failures), failures, examples, share, files, watch["seconds"]
-    )
+                told.right.append(found.hits[0].record.get("label") == found.row.record["label"])
+    return told
 
 
 def _found(predictor: Any, find: Any, rows: Sequence[PictureRow]) -> Iterator[_Found]:

@@ -71,8 +71,7 @@ def run(config: Config) -> ServeReport:
     from toolkit.serving.web.server import listen, run_server
 
     section, metrics = config.Serve, Metrics()
-    tokens, limits = tokens_of(section), limits_of(section)
-    raise_descriptor_limit()
+    tokens, limits = tokens_of(section), limits_of(section, raise_descriptor_limit())
     opened = listen(section.host, section.port)
     export = exported_model(config, section.model_dir, engine=section.engine)
     service = open_service(section, export, config.Global.device, metrics.batch)

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from paddle import nn
+
 from toolkit.build.prepared import Measure, Prepared
 from toolkit.build.selfsup import prepare_selfsup, pretrained_weights
 from toolkit.build.supervised import prepare_supervised, supervised_start
@@ -18,6 +20,7 @@ from toolkit.distributed.group import (
     told_by_first,
 )
 from toolkit.errors import GateError, StorageError, ToolkitError
+from toolkit.models.heads.class_table import common_state, share_tables, whole_tables
 from toolkit.reports.curves import write_curves
 from toolkit.reports.run_rows import FILE_NAME, read_rows
 from toolkit.storage import write_json
@@ -34,7 +37,7 @@ from toolkit.training.interruption import InterruptedRunError, stop_on_signals
 from toolkit.training.keeper import BEST, CheckpointKeeper, KeepPlan
 from toolkit.training.learner import EpochRecord, FitResult, Listener, Loader, Position
 from toolkit.training.newest_checkpoint import newest_checkpoint
-from toolkit.training.partner import EvaluationPartner
+from toolkit.training.partner import EvaluationPartner, WholeAtSaves
 from toolkit.training.run_log import RunLog
 
 _LOG = logging.getLogger(__name__)
@@ -64,9 +67,10 @@ def run(config: Config) -> TrainReport | TrialReport | HelperReport:
     if resume is not None:
         # What a killed process left aside is put back once, and read by all.
         first_alone(lambda: _discard(find_checkpoint(resume)))
-        state = load_checkpoint(resume, learner)
+        with whole_tables(learner.model):
+            state = load_checkpoint(resume, learner)
         _LOG.info("Going on after step %d of %s.", state.position.step, resume)
-    copy_first(learner.model, learner.loss)
+    copy_first([*common_state(learner.model), *learner.loss.state_dict().values()])
     # Not before everything is known to fit: a run that cannot start disturbs nothing.
     first_alone(lambda: _begin(config, prepared))
     if not is_first():
@@ -125,24 +129,27 @@ def _train(config: Config, prepared: Prepared, state: RunState | None) -> TrainR
     log = RunLog(output / FILE_NAME, resumed_step=resumed_step, trackers=trackers)
     keeper = _keeper(config, prepared, measure, log)
     classes = _class_recalls(output, prepared, goes_on=state is not None)
+    model = prepared.learner.model
     if state is not None:
-        keeper.resume(state)
+        with whole_tables(model):
+            keeper.resume(state)
+    saving = WholeAtSaves(model, _keep_plan(config), keeper)
     finished = False
     try:
         result, signal = _fit(
-            prepared, loader, [log, *prepared.listeners, keeper], start, lambda: keeper.is_done
+            prepared, loader, [log, *prepared.listeners, saving], start, lambda: keeper.is_done
         )
         finished = signal is None
     except StorageError:  # no room for an export either
         raise
     except ToolkitError as error:
         # The best model so far is of use to someone even if the run came to grief.
-        _export_what_there_is(keeper)
-        _end_together(error)
+        _end_together(error, model, lambda: _export_what_there_is(keeper))
         raise
     finally:
         log.close(finished=finished)
-    kept = keeper.finish() if finished else keeper.so_far()
+    with whole_tables(model):
+        kept = keeper.finish() if finished else keeper.so_far()
     compared = None
     if finished and prepared.compare is not None:
         compared = prepared.compare(_best_weights(output))
@@ -198,13 +205,16 @@ def _help(config: Config, prepared: Prepared, state: RunState | None) -> HelperR
     """Trains along in a process that writes nothing."""
     start = Position() if state is None else state.position
     loader, measure = prepared.feed(start)
-    partner = EvaluationPartner(prepared.learner, _keep_plan(config), measure)
-    listeners = [*prepared.listeners, partner]
+    model, plan = prepared.learner.model, _keep_plan(config)
+    partner = EvaluationPartner(prepared.learner, plan, measure)
+    if state is not None:
+        share_tables(model)
     try:
-        _fit(prepared, loader, listeners, start)
+        _fit(prepared, loader, [*prepared.listeners, WholeAtSaves(model, plan, partner)], start)
     except ToolkitError as error:
-        _end_together(error)
+        _end_together(error, model, lambda: None)
         raise
+    share_tables(model)
     return HelperReport()
 
 
@@ -238,9 +248,11 @@ def _fit(
     return result, result.reached if asked else None
 
 
-def _end_together(error: ToolkitError) -> None:
-    """Waits with a failure that all processes have at the same step until each is done with it."""
-    if isinstance(error, GateError):
+def _end_together(error: ToolkitError, model: nn.Layer, act: Callable[[], None]) -> None:
+    """Does something about a failure, where no process goes on that would wait for this one."""
+    if isinstance(error, GateError) or process_count() == 1:
+        with whole_tables(model):
+            act()
         meet()
 
 

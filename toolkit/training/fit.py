@@ -185,6 +185,7 @@ class _Run:
         learner, before = self.learner, self.position
         rate = learner.schedule(before.step)
         learner.optimizer.set_learning_rate(rate)
+        learner.optimizer.set_progress(before.step / self.plan.total_steps(self.loader))
         loss, parts = None, dict[str, float]()
         if joint.images:
             learner.before_step(before.step)

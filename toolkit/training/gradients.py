@@ -52,7 +52,8 @@ def find_gradients(
         total += values.pop(_TOTAL)
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + value
-    sum_gradients([item.parameter for item in learner.optimizer.parameters])
+    parameters = learner.optimizer.parameters
+    sum_gradients([item.parameter for item in parameters if not item.of_this_process])
     average_moments(learner.model)
     average_moments(learner.loss)
     return total, sums

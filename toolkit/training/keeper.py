@@ -52,6 +52,10 @@ class KeepPlan:
         """Tells whether it is time to evaluate."""
         return record.epoch % self.eval_interval == 0 or record.last
 
+    def saves_after(self, record: StepRecord) -> bool:
+        """Tells whether it is time to save within an epoch."""
+        return self.save_steps is not None and record.position.step % self.save_steps == 0
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -139,8 +143,7 @@ class CheckpointKeeper(Listener):
 
     def on_step(self, record: StepRecord) -> None:
         """Saves within an epoch when it is time."""
-        every = self._plan.save_steps
-        if every is not None and record.position.step % every == 0:
+        if self._plan.saves_after(record):
             self.on_stop(record.position)
 
     def on_stop(self, position: Position) -> None:

@@ -14,6 +14,7 @@ import paddle
 from paddle import Tensor, nn
 
 from toolkit.errors import WeightsError
+from toolkit.models.heads.class_table import ClassTable
 
 Kind = Literal["weight", "bias", "norm", "embedding"]
 _NORM_LAYERS = (
@@ -33,11 +34,18 @@ class NamedParameter:
         parameter: the tensor that is trained.
         kind: ``norm`` for scale and shift of a normalisation layer, ``bias`` for any other bias,
             ``embedding`` for class tokens and position embeddings, ``weight`` for the rest.
+        table: where the parameter is the chosen rows of a table: the table.
     """
 
     name: str
     parameter: Tensor
     kind: Kind = "weight"
+    table: ClassTable | None = None
+
+    @property
+    def of_this_process(self) -> bool:
+        """Whether other processes have other values: its gradient is whole as it is."""
+        return self.table is not None and self.table.sharded
 
 
 def named_parameters(layer: nn.Layer, prefix: str = "") -> list[NamedParameter]:
@@ -56,6 +64,8 @@ def named_parameters(layer: nn.Layer, prefix: str = "") -> list[NamedParameter]:
             seen.add(id(parameter))
             full = f"{path}.{name}" if path else name
             found.append(NamedParameter(full, parameter, _kind(part, name)))
+        if isinstance(part, ClassTable):
+            found.append(NamedParameter(f"{path}.rows", part.active, table=part))
     return found
 
 
@@ -120,9 +130,18 @@ class NamedOptimizer:
         """Sets the rate of the next steps."""
         self._rule.set_lr(rate)
 
+    def set_progress(self, done: float) -> None:
+        """Is told before every step which share of the run is done, from 0 to below 1."""
+
     def step(self) -> None:
         """Updates the parameters from their gradients."""
+        of_rows = self._of_rows()
+        for table, tensors in of_rows:
+            for kind, tensor in tensors.items():
+                table.recall(kind, tensor)
         self._rule.step()
+        for table, tensors in of_rows:
+            table.take_back(tensors)
 
     def clear_gradients(self) -> None:
         """Forgets the gradients."""
@@ -176,17 +195,35 @@ class NamedOptimizer:
         self._rule.step()
         self._rule.clear_grad(set_to_zero=False)
         self._rule.set_lr(rate)
+        for table, tensors in self._of_rows():
+            for kind in tensors:
+                table.remember(kind, self._start[kind])
         for kind, _, tensor in self._accumulators():
-            tensor.set_value(np.full(tensor.shape, self._start[kind], "float32"))
+            tensor.fill_(self._start[kind])
 
     def _accumulators(self) -> Iterator[tuple[str, str, Tensor]]:
         """Yields (accumulator, structured name, tensor); Paddle's key is <global>_<kind>_<n>."""
-        tensors = {
-            key.rpartition("_")[0]: tensor for key, tensor in self._rule.state_dict().items()
-        }
+        tensors = self._own_tensors()
         for kind in self._start:
             for item in self._parameters:
-                yield kind, item.name, tensors[f"{item.parameter.name}_{kind}"]
+                memory = {} if item.table is None else item.table.memory
+                own = tensors[f"{item.parameter.name}_{kind}"]
+                yield kind, item.name, memory.get(kind, own)
+
+    def _of_rows(self) -> list[tuple[ClassTable, dict[str, Tensor]]]:
+        """Returns each table with what the rule remembers of every chosen row, by accumulator."""
+        tensors, found = self._own_tensors(), []
+        for item in self._parameters:
+            if item.table is not None:
+                own = {kind: tensors[f"{item.parameter.name}_{kind}"] for kind in self._start}
+                shape = item.parameter.shape
+                rows = {kind: tensor for kind, tensor in own.items() if tensor.shape == shape}
+                found.append((item.table, rows))
+        return found
+
+    def _own_tensors(self) -> dict[str, Tensor]:
+        """Returns the rule's tensors by <global name>_<accumulator>."""
+        return {key.rpartition("_")[0]: tensor for key, tensor in self._rule.state_dict().items()}
 
 
 def _kind(part: nn.Layer, name: str) -> Kind:

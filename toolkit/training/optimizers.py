@@ -4,6 +4,7 @@ Which parameters decay is decided per parameter, not by Paddle's parameter group
 each group by its own norm, and overwrite the learning rate factors that layers give to parameters.
 """
 
+import math
 from typing import Literal
 
 import paddle
@@ -114,13 +115,15 @@ class AdamW(NamedOptimizer):
         epsilon: added to the root of the mean squared gradient.
         weight_decay: share of a parameter that a step of rate 1 takes away. A layer that brings a
             factor of its own keeps it, as in Momentum.
+        final_weight_decay: where `weight_decay` goes by the end of the run, along half a cosine;
+            null stays.
         skip_decay: kinds of parameters that do not decay.
         clip_norm: largest norm of all gradients together; None does not clip.
 
     Raises:
         ValueError: there is nothing to train, or a beta is 1.
 
-    Source: arXiv 1711.05101, algorithm 2.
+    Source: arXiv 1711.05101, algorithm 2; the schedule, arXiv 2104.14294, section 3.2.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each option of the rule
@@ -132,27 +135,49 @@ class AdamW(NamedOptimizer):
         beta2: Fraction = 0.999,
         epsilon: PositiveFloat = 1e-8,
         weight_decay: NonNegativeFloat = 0.01,
+        final_weight_decay: NonNegativeFloat | None = None,
         skip_decay: list[Literal["norm", "bias", "embedding"]] | None = None,
         clip_norm: PositiveFloat | None = None,
     ) -> None:
         _require(parameters)
         _check_betas(beta1, beta2)
-        decaying = {
-            item.parameter.name
+        decaying = [
+            item.parameter
             for item in parameters
             if item.kind not in (skip_decay or []) and item.parameter.regularizer is None
-        }
+        ]
+        self._decaying, self._decay = decaying, weight_decay
+        self._decay_span = (
+            None if final_weight_decay is None else (weight_decay, final_weight_decay)
+        )
         rule = paddle.optimizer.AdamW(
             learning_rate=float(learning_rate),
             beta1=beta1,
             beta2=beta2,
             epsilon=epsilon,
             parameters=[item.parameter for item in parameters],
-            weight_decay=float(weight_decay),
-            apply_decay_param_fun=decaying.__contains__,
+            # Paddle's is a constant; one that changes is taken off by `step`.
+            weight_decay=float(weight_decay) if self._decay_span is None else 0.0,
+            apply_decay_param_fun={parameter.name for parameter in decaying}.__contains__,
             grad_clip=_clip(clip_norm),
         )
         super().__init__(rule, parameters, _adam_start(beta1, beta2))
+
+    def set_progress(self, done: float) -> None:
+        """See `NamedOptimizer`."""
+        if self._decay_span is not None:
+            first, last = self._decay_span
+            self._decay = last + (first - last) * (1 + math.cos(math.pi * done)) / 2
+
+    @paddle.no_grad()
+    def step(self) -> None:
+        """See `NamedOptimizer`; a weight decay that changes comes first, as Paddle's does."""
+        if self._decay_span is not None:
+            for parameter in self._decaying:
+                if parameter.grad is not None:
+                    rate = self.learning_rate * parameter.optimize_attr["learning_rate"]
+                    parameter.scale_(1.0 - rate * self._decay)
+        super().step()
 
 
 def _adam_start(beta1: float, beta2: float) -> dict[str, float]:

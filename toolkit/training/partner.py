@@ -1,9 +1,13 @@
-"""What a process does at the end of an epoch when another one keeps the checkpoints."""
+"""What processes do together at the end of an epoch, of which the first one keeps checkpoints."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
+from paddle import nn
+
+from toolkit.models.heads.class_table import whole_tables
 from toolkit.training.keeper import KeepPlan
-from toolkit.training.learner import EpochRecord, Learner, Listener
+from toolkit.training.learner import EpochRecord, Learner, Listener, Position, StepRecord
 
 
 class EvaluationPartner(Listener):
@@ -28,3 +32,33 @@ class EvaluationPartner(Listener):
         if self._evaluate is not None and self._plan.evaluates(record):
             with self._learner.best_weights():
                 self._evaluate()
+
+
+class WholeAtSaves(Listener):
+    """Lets a listener see tables whole, that are divided among processes, whenever it may save.
+
+    What it saves is then what one process would save. Every process needs one.
+
+    Args:
+        model: the network that may have tables.
+        plan: when the keeper saves.
+        listener: who sees it so.
+    """
+
+    def __init__(self, model: nn.Layer, plan: KeepPlan, listener: Listener) -> None:
+        self._model, self._plan, self._listener = model, plan, listener
+
+    def on_step(self, record: StepRecord) -> None:
+        """Passes it on; with whole tables where the keeper saves."""
+        with whole_tables(self._model) if self._plan.saves_after(record) else nullcontext():
+            self._listener.on_step(record)
+
+    def on_stop(self, position: Position) -> None:
+        """Passes it on, with whole tables."""
+        with whole_tables(self._model):
+            self._listener.on_stop(position)
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        """Passes it on, with whole tables."""
+        with whole_tables(self._model):
+            self._listener.on_epoch_end(record)

@@ -16,6 +16,7 @@ import paddle
 from paddle import Tensor
 
 from toolkit.config.types import PositiveFloat, PositiveInt
+from toolkit.distributed.group import everywhere
 
 _NORMS = frozenset(("batch_norm", "sync_batch_norm_", "layer_norm", "group_norm", "instance_norm"))
 _LARGEST_SCALE = 2.0**24
@@ -47,6 +48,7 @@ class LossScaler:
         """Divides gradients by the scale; False says that the update is to be left out."""
         gradients = [item.grad for item in parameters if item.grad is not None]
         finite = all(bool(paddle.isfinite(gradient).all()) for gradient in gradients)
+        finite = everywhere(finite)  # some gradients may be of this process alone
         if finite:
             for gradient in gradients:
                 gradient.scale_(1.0 / self.scale)

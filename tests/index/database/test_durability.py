@@ -155,14 +155,64 @@ _FULL = textwrap.dedent(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
 def test_a_full_disk_refuses_the_write_and_loses_nothing(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", _FULL, str(tmp_path / "index")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run(_FULL, tmp_path / "index")
     assert done.stdout.endswith("well\n"), done.stderr
     assert "Nothing of this write was kept" in done.stdout
+
+
+_FULL_STRUCTURE = textwrap.dedent(
+    """
+    import resource, sys
+    import numpy as np
+    from toolkit.errors import StorageError
+    from toolkit.index.database.opening import create_index, open_index
+
+    vectors = np.random.default_rng(0).normal(size=(2000, 64)).astype("f4")
+    index = create_index(sys.argv[1], dimension=64)
+    index.add([str(n) for n in range(2000)], vectors)
+    index.save()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    for kind in ("hnsw", "binary"):
+        try:
+            index.rebuild(kind)
+        except StorageError as error:
+            print(error)
+        assert index.facts.kind == ("flat" if kind == "hnsw" else "binary"), index.facts.kind
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert index.search(vectors[7:8], 1)[0][0].id == "7"
+    index.rebuild("hnsw")
+    index.close()
+    with open_index(sys.argv[1]) as index:
+        assert index.facts.kind == "hnsw"
+        assert index.search(vectors[7:8], 1)[0][0].id == "7"
+    print("well")
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
+def test_a_disk_too_full_for_a_structure_leaves_the_one_that_serves(tmp_path):
+    done = _run(_FULL_STRUCTURE, tmp_path / "index")
+    assert done.stdout.endswith("well\n"), done.stderr
+    assert "no room" in done.stdout
+
+
+def test_two_processes_do_not_write_one_index(small, tmp_path):
+    index, folder = small(n=3), tmp_path / "index"
+    opening = "import sys\nfrom toolkit.index.database.opening import open_index\n"
+    second = _run(opening + "open_index(sys.argv[1])", folder)
+    assert "open for writing in another process" in second.stderr
+    reader = _run(opening + "print(open_index(sys.argv[1], read_only=True).count())", folder)
+    assert reader.stdout == "3\n", reader.stderr
+    index.close()
+    writer = _run(opening + "open_index(sys.argv[1]).remove(['id0'])", folder)
+    assert writer.returncode == 0, writer.stderr
+
+
+def _run(program, folder):
+    return subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False
+    )
 
 
 def test_one_bad_write_does_not_take_its_neighbours_along(small, monkeypatch):

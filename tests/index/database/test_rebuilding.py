@@ -138,8 +138,10 @@ def test_files_of_generations_that_are_gone_are_removed(filled, tmp_path):
     filled.close()
     (folder / "structure-9-9").mkdir()
     (folder / "records-7.sqlite").touch()
+    (folder / "whitening-0.npz").touch()
     open_index(folder).close()
     assert not list(folder.glob("*9-9"))
+    assert not list(folder.glob("whitening-*"))
     assert [path.name for path in folder.glob("records-*.sqlite")] == ["records-1.sqlite"]
 
 
@@ -165,3 +167,91 @@ def test_who_only_reads_follows_who_writes(filled, tmp_path):
         ):
             with pytest.raises(VectorIndexError, match="read-only"):
                 write()
+
+
+def test_a_reembedding_that_died_goes_on(filled, tmp_path):
+    seen, done = [], []
+
+    def embed(entries):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append([entry.id for entry in entries])
+        return _new_vectors(entries)
+
+    with pytest.raises(KeyboardInterrupt):
+        filled.reembed(embed, dimension=8, fingerprint="two")
+    filled.upsert(["5"], make_vectors("cosine", 1, DIMENSION), [{"n": 100_005}])
+    filled.remove(["6"])
+    filled.close()
+    before = {key for its in seen for key in its}
+    with open_index(tmp_path / "index") as again:
+        seen.clear()
+        seen += [[], [], [], []]
+        again.reembed(embed, dimension=8, fingerprint="two", advance=done.append)
+        computed = {key for its in seen for key in its}
+        assert computed & before == {"5"}
+        assert done[0] == len(before)
+        assert again.get(["6"]) == [None]
+        for name, n in (("5", 100_005), ("7", 7), ("2000", 2000)):
+            (hit,) = again.search(np.random.default_rng(n).normal(size=(1, 8)), 1)[0]
+            assert (hit.id, hit.record) == (name, {"n": n})
+        assert again.count() == N - 1
+
+
+def test_a_reembedding_with_another_model_begins_anew(filled):
+    def fail(entries):
+        if entries[0].record["n"] > 600:
+            raise OSError("gone")
+        return np.ones((len(entries), 8))
+
+    with pytest.raises(OSError, match="gone"):
+        filled.reembed(fail, dimension=8, fingerprint="two")
+    filled.reembed(_new_vectors, dimension=8, fingerprint="three")
+    (hit,) = filled.search(np.random.default_rng(3).normal(size=(1, 8)), 1)[0]
+    assert hit.id == "3"
+
+
+def test_searches_answer_while_a_large_write_becomes_findable(filled, monkeypatch):
+    filled.rebuild("hnsw")
+    structure, inside, answered = filled._current.live.structure, threading.Event(), []
+    real = structure.add
+
+    def add(vectors):
+        inside.set()
+        real(vectors)
+
+    monkeypatch.setattr(structure, "add", add)
+    query, ids = clustered("cosine")[:1], [f"new{n}" for n in range(4000)]
+    vectors = make_vectors("cosine", 4000, DIMENSION)
+    writer = threading.Thread(target=lambda: filled.add(ids, vectors))
+    writer.start()
+    inside.wait()
+    while filled.count() < N + 4000:
+        assert filled.search(query, 1)[0][0].id == "0"
+        answered.append(filled.count())
+    writer.join()
+    # Between the pieces, not only before and behind all of them.
+    assert len({count for count in answered if N < count < N + 4000}) >= 3
+    assert filled.search(vectors[-1:], 1)[0][0].id == "new3999"
+
+
+def test_whitened_vectors_are_of_the_model_and_the_whitening(filled, tmp_path):
+    filled.whiten(8)
+    assert filled.facts.dimension == 8
+    assert filled.facts.fingerprint.startswith("one+whitening:")
+    with pytest.raises(VectorIndexError, match="whitened once"):
+        filled.whiten(4)
+    vectors = clustered("cosine")
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    whitening = filled.whitening
+    assert filled.search(whitening.apply(unit[7:8]), 1)[0][0].id == "7"
+    filled.close()
+    with pytest.raises(VectorIndexError, match="fingerprint"):
+        open_index(tmp_path / "index", fingerprint="two")
+    with open_index(tmp_path / "index", fingerprint="one") as again:
+        assert (again.whitening.matrix == whitening.matrix).all()
+        again.roll_back()
+        assert again.whitening is None
+        assert again.search(unit[7:8], 1)[0][0].id == "7"
+        again.roll_back()
+        assert again.whitening is not None

@@ -6,13 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 
 from toolkit.errors import VectorIndexError
 from toolkit.index.database.building import Wanted, build
+from toolkit.index.database.copy_store import CopyStore
 from toolkit.index.database.group_commit import Written
-from toolkit.index.database.header import Generation, Header, read_header, write_header
+from toolkit.index.database.header import (
+    Generation,
+    Header,
+    read_header,
+    records_name,
+    write_header,
+)
 from toolkit.index.database.live import Live
 from toolkit.index.database.record_store import RecordStore
 from toolkit.index.database.shared_lock import SharedLock
@@ -21,6 +29,7 @@ from toolkit.index.kinds.making import exact_structure
 from toolkit.index.similarity import Similarity
 
 _LOG = logging.getLogger(__name__)
+_Store = TypeVar("_Store", bound=RecordStore)
 
 
 class Current:
@@ -45,24 +54,34 @@ class Current:
         self.live = self.opened(self.header.live)
         self._version = self.live.store.version()
 
-    def store_of(self, generation: Generation, *, new: bool = False) -> RecordStore:
+    def store_of(self, generation: Generation) -> RecordStore:
         """Returns the open store of a generation.
 
         Raises:
-            VectorIndexError: the file is not there, and is not `new`.
+            VectorIndexError: the file is not there.
         """
         if generation.records not in self._stores:
             file = self.folder / generation.records
-            if not new and not file.is_file():
+            if not file.is_file():
                 raise VectorIndexError(
                     f"{file} is not there; it holds the records of this index. Put back a copy of "
                     "the whole folder."
                 )
-            similarity = Similarity(generation.metric, generation.dimension)
-            self._stores[generation.records] = RecordStore(
-                file, similarity.dtype, similarity.width, self.header.fields
-            )
+            self._stores[generation.records] = self._opened_store(generation, RecordStore)
         return self._stores[generation.records]
+
+    def copy_store(self, generation: Generation) -> CopyStore:
+        """Returns the store of a generation to be; what was written to it before is still there."""
+        store = self._stores.get(generation.records)
+        if not isinstance(store, CopyStore):
+            store = self._opened_store(generation, CopyStore)
+            self._stores[generation.records] = store
+        return store
+
+    def _opened_store(self, generation: Generation, kind: type[_Store]) -> _Store:
+        similarity = Similarity(generation.metric, generation.dimension)
+        file = self.folder / generation.records
+        return kind(file, similarity.dtype, similarity.width, self.header.fields)
 
     def discard(self, records: str) -> None:
         """Removes a file of records that nobody serves."""
@@ -87,13 +106,17 @@ class Current:
         return live
 
     def commit(self, write: Callable[[], Sequence[Written]]) -> None:
-        """Runs what writes and commits, and makes what it wrote findable."""
+        """Runs what writes and commits, and makes what it wrote findable.
+
+        Of a large write piece by piece: searches get in between.
+        """
         with self.publishing:
             written = write()
             try:
-                with self.lock.alone():
-                    for one in written:
-                        self.live.publish(one)
+                for one in written:
+                    for piece in one.pieces():
+                        with self.lock.alone():
+                            self.live.publish(piece)
             except BaseException as error:
                 self._failure = error
                 raise
@@ -134,8 +157,9 @@ class Current:
                     self.live = live
                 version = live.store.version()
             else:
-                with self.lock.alone():
-                    self.live.catch_up()
+                for change in self.live.changes():
+                    with self.lock.alone():
+                        self.live.publish(change)
             self._version = version
 
     def describe(self, generation: Generation) -> None:
@@ -145,13 +169,13 @@ class Current:
         self.tidy()
 
     def tidy(self) -> None:
-        """Removes files that no generation names: of earlier ones, and of runs that died."""
-        generations = [g for g in (self.header.live, self.header.previous) if g is not None]
+        """Removes files that no generation names; a copy for the next one is gone on with."""
+        generations = self.header.generations
         kept = {g.snapshot.folder for g in generations if g.snapshot is not None}
         for folder in self.folder.glob("structure-*"):
             if folder.name not in kept:
                 rmtree(folder, ignore_errors=True)
-        records = {g.records for g in generations}
+        records = {g.records for g in generations} | {records_name(self.header.next_number)}
         for file in self.folder.glob("records-*.sqlite*"):
             name = file.name.removesuffix("-wal").removesuffix("-shm")
             if name not in records and name not in self._stores:

@@ -6,42 +6,38 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import VectorIndexError
+from toolkit.index.checking import check_ids, check_k
 from toolkit.index.database.building import Wanted
-from toolkit.index.database.changes import (
-    adding,
-    check_ids,
-    removing,
-    removing_where,
-    replacing,
-)
+from toolkit.index.database.changes import adding, removing, removing_where, replacing
+from toolkit.index.database.copying import Embed
 from toolkit.index.database.current import Current
 from toolkit.index.database.group_commit import Change, GroupCommit, Written
-from toolkit.index.database.hits import hits_of
 from toolkit.index.database.live import unique_rows
 from toolkit.index.database.rebuilding import (
-    Embed,
     Floor,
     rebuild,
     reembed,
     roll_back,
     snapshot_of,
 )
+from toolkit.index.database.whitened import begin_whitening, remove_whitenings, whitening_file
 from toolkit.index.filters import to_sql
-from toolkit.index.interface import Entry, Filter, Hit, IndexFacts, Record
+from toolkit.index.hits import hits_of
+from toolkit.index.interface import Entry, Filter, Hit, IndexFacts, Record, VectorIndex
 from toolkit.index.kinds.making import check_kind
 from toolkit.index.similarity import Similarity
+from toolkit.index.whitening import Whitening
 
 _ENTRIES_AT_ONCE = 1024
 
 
-class Database:
+class Database(VectorIndex):
     """An index in a folder. Open one with `create_index` or `open_index`.
 
     Args:
@@ -56,6 +52,8 @@ class Database:
         self._commits: GroupCommit | None = None
         if lock is not None:
             self._current.tidy()
+            generations = self._current.header.generations
+            remove_whitenings(folder, [generation.fingerprint for generation in generations])
             self._commits = GroupCommit(lambda: self._current.live.store, self._current.commit)
         self._rebuilding = Lock()
 
@@ -76,6 +74,12 @@ class Database:
     def options(self) -> Mapping[str, int]:
         """The options of the structure, those that were tuned among them."""
         return dict(self._current.header.live.options)
+
+    @property
+    def whitening(self) -> Whitening | None:
+        """What changes vectors before they are written or searched with; None: nothing does."""
+        name = whitening_file(self._current.header.live.fingerprint)
+        return None if name is None else Whitening.read(self.folder / name)
 
     # Writing.
 
@@ -143,8 +147,7 @@ class Database:
         Raises:
             VectorIndexError: the queries do not fit, k is below 1, or the filter is malformed.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise VectorIndexError(f"k is {k!r}; it must be a whole number of at least 1.")
+        check_k(k)
         # A record may go between the search and the reading of it; while nobody commits, none does.
         current = self._serving()
         for waiting in (nullcontext(), current.publishing):
@@ -242,6 +245,25 @@ class Database:
         with self._rebuilding:
             reembed(self._current, embed, model, np.random.default_rng(seed), advance)
 
+    def whiten(
+        self, dimension: int, *, seed: int = 0, advance: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Learns a whitening from the vectors and changes them all; later ones are the caller's.
+
+        Args:
+            dimension: numbers that a vector has afterwards.
+            seed: of the sample that it is learned from.
+            advance: is told how many more records are done.
+
+        Raises:
+            VectorIndexError: the vectors are whitened already, are not compared by cosine, are too
+                few, or have fewer numbers.
+        """
+        self._writer()
+        header, store = self._current.header, self._current.live.store
+        named, embed = begin_whitening(self.folder, header.live, store, dimension, seed)
+        self.reembed(embed, dimension=dimension, fingerprint=named, seed=seed, advance=advance)
+
     def roll_back(self, *, discard: bool = False) -> None:
         """Serves what served before the last rebuild or re-embedding; once more goes forth again.
 
@@ -276,14 +298,3 @@ class Database:
         self._current.close()
         if self._lock_file is not None:
             self._lock_file.close()
-
-    def __enter__(self) -> "Database":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

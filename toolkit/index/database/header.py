@@ -75,6 +75,21 @@ class Header:
     fields: tuple[str, ...] = ()
     format_version: int = FORMAT_VERSION
 
+    @property
+    def generations(self) -> list[Generation]:
+        """The one in use, and the one before where there is one."""
+        return [self.live] if self.previous is None else [self.live, self.previous]
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next generation."""
+        return max(generation.number for generation in self.generations) + 1
+
+
+def records_name(number: int) -> str:
+    """Returns the name of the file of records that a generation begins."""
+    return f"records-{number}.sqlite"
+
 
 def write_header(folder: Path, header: Header) -> None:
     """Puts a header in place of the one before, on the disk when this returns."""

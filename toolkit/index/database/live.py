@@ -1,6 +1,6 @@
 """A store, a structure over it, and which row stands where: what searches run on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,24 @@ class Live:
 
     def catch_up(self, advance: Callable[[int], None] = lambda _: None) -> None:
         """Takes over what the store holds and the structure does not, and the other way round."""
+        for block in self._blocks():
+            self.publish(block)
+            advance(len(block.rows))
+
+    def changes(self) -> Iterator[Written]:
+        """Yields what `catch_up` takes over, in pieces that are published in a moment."""
+        for block in self._blocks():
+            yield from block.pieces()
+
+    def _blocks(self) -> Iterator[Written]:
         new = self.store.rows(self.rows.last)
+        gone = np.empty(0, np.int64)
         if self.rows.size:
-            there = self.store.rows()
-            self._remove(np.setdiff1d(self.rows.rows, there, assume_unique=True))
-        for start in range(0, len(new), ROWS_AT_ONCE):
+            gone = np.setdiff1d(self.rows.rows, self.store.rows(), assume_unique=True)
+        for start in range(0, max(len(new), 1), ROWS_AT_ONCE):
             rows, vectors = self.store.vectors(new[start : start + ROWS_AT_ONCE])
-            self._append(rows, vectors)
-            advance(len(rows))
+            yield Written(gone, rows, vectors)
+            gone = gone[:0]
 
     def publish(self, written: Written) -> None:
         """Makes a change findable."""

@@ -1,15 +1,24 @@
 """Making and opening the index of a folder: one writer, and only what was expected."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
 from toolkit.errors import VectorIndexError
 from toolkit.fetch.lock import try_lock
+from toolkit.index.checking import check_expected
 from toolkit.index.database.database import Database
-from toolkit.index.database.header import FILE_NAME, Generation, Header, read_header, write_header
+from toolkit.index.database.header import (
+    FILE_NAME,
+    Generation,
+    Header,
+    read_header,
+    records_name,
+    write_header,
+)
 from toolkit.index.database.record_store import RecordStore
+from toolkit.index.database.whitened import with_whitening_of
 from toolkit.index.kinds.making import check_kind
 from toolkit.index.similarity import Similarity
 
@@ -44,7 +53,7 @@ def create_index(
         holds = "an index already; open it" if (folder / FILE_NAME).is_file() else "other files"
         raise VectorIndexError(f"{folder} holds {holds}. Give a new folder for a new index.")
     lock = _locked(folder)
-    generation = Generation(1, dimension, similarity.metric, fingerprint, "records-1.sqlite", kind)
+    generation = Generation(1, dimension, similarity.metric, fingerprint, records_name(1), kind)
     RecordStore(folder / generation.records, similarity.dtype, similarity.width, fields).close()
     write_header(folder, Header(generation, fields=tuple(fields)))
     return Database(folder, lock)
@@ -73,7 +82,10 @@ def open_index(
     """
     folder = Path(folder)
     header = read_header(folder)
-    check_expected(folder, header.live, fingerprint, dimension, metric)
+    if fingerprint is not None:
+        fingerprint = with_whitening_of(header.live.fingerprint, fingerprint)
+    expected = {"fingerprint": fingerprint, "dimension": dimension, "metric": metric}
+    check_expected(str(folder), asdict(header.live), expected)
     if read_only:
         return Database(folder, None)
     lock = _locked(folder)
@@ -82,34 +94,6 @@ def open_index(
     except BaseException:
         lock.close()
         raise
-
-
-def check_expected(
-    folder: Path,
-    generation: Generation,
-    fingerprint: str | None,
-    dimension: int | None,
-    metric: str | None,
-) -> None:
-    """Checks that an index is what somebody expects.
-
-    Raises:
-        VectorIndexError: it is not; the message says what to do.
-    """
-    expected = replace(
-        generation,
-        fingerprint=generation.fingerprint if fingerprint is None else fingerprint,
-        dimension=dimension or generation.dimension,
-        metric=Similarity.named(metric or generation.metric, 8).metric,
-    )
-    for name in ("fingerprint", "dimension", "metric"):
-        has, wanted = getattr(generation, name), getattr(expected, name)
-        if has != wanted:
-            raise VectorIndexError(
-                f"{folder} was built with the {name} {has!r} and is opened with {wanted!r}. "
-                "Vectors of two models or measures do not compare: use the model that the index "
-                "was built with, or build or re-embed the index with the new one."
-            )
 
 
 def _locked(folder: Path) -> BinaryIO:

@@ -1,27 +1,19 @@
 """Another structure or another model, made while the old one serves; and the way back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolkit.errors import RecallTooLowError, VectorIndexError
 from toolkit.index.database.building import Built, Wanted, build
+from toolkit.index.database.copying import Embed, copy_of
 from toolkit.index.database.current import Current
-from toolkit.index.database.header import Generation, Header, Snapshot
+from toolkit.index.database.header import Generation, Snapshot, records_name
 from toolkit.index.database.live import Live
-from toolkit.index.database.record_store import RecordStore
 from toolkit.index.database.snapshot import write_snapshot
-from toolkit.index.interface import Entry
 from toolkit.index.kinds.approximate import Approximate
 from toolkit.index.similarity import Similarity
-
-_AT_ONCE = 256
-
-Embed = Callable[[Sequence[Entry]], NDArray[Any]]
-"""Computes the new vectors of some records, in their order."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ def rebuild(
     check_recall(built, wanted, floor)
     generation = replace(
         before,
-        number=_next_number(current.header),
+        number=current.header.next_number,
         kind=wanted.kind,
         options=built.options,
         snapshot=None,
@@ -77,6 +69,9 @@ def reembed(
 ) -> None:
     """Computes every vector anew with another model, and serves them.
 
+    What was computed when it fails, or the process dies, is kept; the next call with the same model
+    goes on from there.
+
     Args:
         current: goes on serving, and taking writes, meanwhile.
         embed: of the new model.
@@ -84,18 +79,14 @@ def reembed(
         rng: draws what the structure learns from.
         advance: is told how many more records are done.
     """
-    before, number = current.header.live, _next_number(current.header)
+    before, number = current.header.live, current.header.next_number
     generation = replace(
-        model, number=number, records=f"records-{number}.sqlite", snapshot=None, measured={}
+        model, number=number, records=records_name(number), snapshot=None, measured={}
     )
     similarity = Similarity(generation.metric, generation.dimension)
-    current.discard(generation.records)
-    copy = _Copy(current.live.store, current.store_of(generation, new=True), similarity, embed)
-    try:
-        copy.catch_up(advance)
-    except BaseException:
-        current.discard(generation.records)
-        raise
+    copy = copy_of(current, generation, embed)
+    advance(len(copy.target.sources()))
+    copy.catch_up(advance)
     wanted = Wanted(generation.kind, generation.options)
     built = build(copy.target, similarity, wanted, rng)
     generation = replace(generation, options=built.options, measured={"recall@10": built.recall})
@@ -103,6 +94,7 @@ def reembed(
     copy.catch_up(advance)
     with current.publishing:
         copy.catch_up(advance)
+        copy.target.end()
         built.live.catch_up()
         current.switch(replace(current.header, live=generation, previous=before), built.live)
 
@@ -148,10 +140,6 @@ def snapshot_of(current: Current, generation: Generation, live: Live) -> Snapsho
     return write_snapshot(current.folder, generation.number, live, structure)
 
 
-def _next_number(header: Header) -> int:
-    return max(g.number for g in (header.live, header.previous) if g is not None) + 1
-
-
 def _catch_up(live: Live) -> None:
     """Takes over most of what was written meanwhile before anybody has to wait."""
     last = -1
@@ -161,63 +149,19 @@ def _catch_up(live: Live) -> None:
 
 
 def _check_same(current: Current, live: Live) -> None:
-    """Checks that two generations hold the same ids."""
-    theirs = {key for _, key, _ in _everything(live.store)}
-    ours = {key for _, key, _ in _everything(current.live.store)}
-    if theirs != ours:
+    """Checks that two generations hold the same ids, which both files yield in order."""
+    added = removed = 0
+    theirs, ours = live.store.ids(), current.live.store.ids()
+    their, our = next(theirs, None), next(ours, None)
+    while their is not None or our is not None:
+        is_new = their is None or (our is not None and our < their)
+        is_gone = our is None or (their is not None and their < our)
+        added, removed = added + is_new, removed + is_gone
+        their = their if is_new else next(theirs, None)
+        our = our if is_gone else next(ours, None)
+    if added or removed:
         raise VectorIndexError(
-            f"Since the new model serves, {len(ours - theirs)} records were added and "
-            f"{len(theirs - ours)} were removed, which the vectors of the earlier model do not "
-            "know. Re-embed with the earlier model, or roll back with discard=True and lose them."
+            f"Since the new model serves, {added} records were added and {removed} were removed, "
+            "which the vectors of the earlier model do not know. Re-embed with the earlier model, "
+            "or roll back with discard=True and lose them."
         )
-
-
-def _everything(store: RecordStore) -> list[tuple[int, str, str]]:
-    return list(store.stored(store.rows().tolist()).values())
-
-
-class _Copy:
-    """Records of one store with new vectors in another, kept up to date round by round."""
-
-    def __init__(
-        self, source: RecordStore, target: RecordStore, similarity: Similarity, embed: Embed
-    ) -> None:
-        self.source, self.target = source, target
-        self._similarity, self._embed = similarity, embed
-        # Row of the source -> row of the target.
-        self._rows: dict[int, int] = {}
-
-    def catch_up(self, advance: Callable[[int], None]) -> None:
-        there = self.source.rows()
-        gone = self._rows.keys() - set(there.tolist())
-        with self.target.transaction():
-            self.target.delete([self._rows.pop(row) for row in sorted(gone)])
-        new = [row for row in there.tolist() if row not in self._rows]
-        for start in range(0, len(new), _AT_ONCE):
-            advance(self._write(new[start : start + _AT_ONCE]))
-
-    def _write(self, rows: list[int]) -> int:
-        kept, vectors = self.source.vectors(np.array(rows))
-        stored = self.source.stored(kept.tolist())
-        entries, texts, sources = list[Entry](), list[str](), list[int]()
-        for row, vector in zip(kept.tolist(), vectors, strict=True):
-            if row in stored:
-                _, key, text = stored[row]
-                entries.append(Entry.read(key, text, vector))
-                texts.append(text)
-                sources.append(row)
-        if not entries:
-            return 0
-        ready = self._similarity.prepare(self._embed(entries), "re-embedded")
-        if len(ready) != len(entries):
-            raise VectorIndexError(
-                f"The new model gave {len(ready)} vectors for {len(entries)} records."
-            )
-        with self.target.transaction():
-            start = self.target.next_row()
-            # An id that was written again while the first was on its way is there already.
-            ids = [entry.id for entry in entries]
-            self.target.delete(sorted(self.target.rows_of_ids(ids).values()))
-            self.target.insert(start, ids, texts, ready)
-        self._rows.update(zip(sources, range(start, start + len(ids)), strict=True))
-        return len(entries)

@@ -195,6 +195,12 @@ class RecordStore:
             )
             return np.fromiter((row for (row,) in found), np.int64)
 
+    def ids(self) -> Iterator[str]:
+        """Yields all ids in the order of their characters."""
+        with self._reader() as reader:
+            for (key,) in reader.execute("SELECT id FROM records ORDER BY id"):
+                yield key
+
     def stored(self, rows: Sequence[int]) -> dict[int, Stored]:
         """Returns what stands in rows; those that are gone are left out."""
         found: dict[int, Stored] = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from toolkit.errors import VectorIndexError
+from toolkit.errors import StorageError, VectorIndexError
 from toolkit.index.database.header import Generation, Snapshot
 from toolkit.index.database.live import Live
 from toolkit.index.database.record_store import RecordStore
@@ -26,12 +26,22 @@ def write_snapshot(folder: Path, generation: int, live: Live, structure: Approxi
         generation: number that the structure has or gets.
         live: nothing is added to it meanwhile.
         structure: of `live`.
+
+    Raises:
+        StorageError: the disk is full or refuses.
     """
     name = f"structure-{generation}-{live.rows.last}"
-    with atomic_directory(folder / name) as temporary:
-        structure.write(temporary)
-        np.save(temporary / _ROWS, live.rows.rows, allow_pickle=False)
-        checksums = {file.name: _checksum(file) for file in sorted(temporary.iterdir())}
+    try:
+        with atomic_directory(folder / name) as temporary:
+            structure.write(temporary)
+            np.save(temporary / _ROWS, live.rows.rows, allow_pickle=False)
+            checksums = {file.name: _checksum(file) for file in sorted(temporary.iterdir())}
+    except (OSError, RuntimeError) as error:  # FAISS reports a full disk as RuntimeError
+        reason = str(error).rpartition("failed: ")[2]
+        raise StorageError(
+            f"{folder} has no room for the structure: {reason}. The records are whole, and what "
+            "served goes on serving; make room and build it again."
+        ) from error
     return Snapshot(name, live.rows.last, checksums)
 
 

@@ -93,6 +93,7 @@ class IvfPq(Ivf):
         coarse = faiss.IndexFlat(dimension, metric)
         index = faiss.IndexIVFPQ(coarse, dimension, lists, parts, 8, metric)
         index.pq.cp.min_points_per_centroid = 1
+        index.pq.cp.niter = _ROUNDS
         return _owning(index, coarse)
 
 

@@ -65,7 +65,8 @@ class Detector:
         # Nothing in these steps draws; the generator is what steps are called with.
         image = self._settings.steps(pixels, np.random.default_rng(0))
         inner, outer = image.shape[1:], pixels.shape[:2]
-        scale = np.array(inner, np.float32) / np.array(outer, np.float32)  # of height, of width
+        # Of height, of width.
+        scale: Floats = np.divide(inner, outer, dtype=np.float32)
         given: dict[str, NDArray[Any]] = {
             "image": image[np.newaxis],
             "im_shape": np.array([inner], np.float32),

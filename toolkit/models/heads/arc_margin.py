@@ -5,7 +5,7 @@ import math
 import paddle
 from paddle import Tensor
 
-from toolkit.config.types import NonNegativeFloat, PositiveFloat, PositiveInt
+from toolkit.config.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
 from toolkit.models.heads.cosine import CosineHead
 
 # Keeps the slope of the sine finite where the cosine is 1 or -1; the value is PaddleClas's.
@@ -24,9 +24,12 @@ class ArcMargin(CosineHead):
         scale: factor on all logits; what a softmax of cosines can reach depends on it.
         easy_margin: add the margin only where the angle is below 90 degrees, instead of
             wherever the sum stays below 180.
+        sample_rate: share of the classes that an update uses, drawn anew each time beside those of
+            the batch (Partial FC); below 1 for very many classes.
+        sharded: each process holds its part of the classes; for classes that no one has room for.
 
     Raises:
-        ValueError: the margin is pi or more.
+        ValueError: the margin is pi or more, or the rate 0.
 
     Source: Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition, 2019,
     equation 3; the linear continuation beyond 180 degrees is that of the authors' code.
@@ -40,8 +43,10 @@ class ArcMargin(CosineHead):
         scale: PositiveFloat = 30.0,
         *,
         easy_margin: bool = False,
+        sample_rate: Fraction = 1.0,
+        sharded: bool = False,
     ) -> None:
-        super().__init__(in_features, num_classes, scale)
+        super().__init__(in_features, num_classes, scale, sample_rate=sample_rate, sharded=sharded)
         self.margin, self.easy_margin = _checked(margin), easy_margin
 
     def harder(self, cosine: Tensor, one_hot: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002

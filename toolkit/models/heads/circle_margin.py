@@ -3,7 +3,7 @@
 from paddle import Tensor
 from paddle.nn import functional
 
-from toolkit.config.types import NonNegativeFloat, PositiveFloat, PositiveInt
+from toolkit.config.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
 from toolkit.models.heads.cosine import CosineHead
 
 
@@ -19,6 +19,12 @@ class CircleMargin(CosineHead):
         num_classes: number of training classes.
         margin: the relaxation m; the decision boundary is a circle of radius m * sqrt(2).
         scale: factor on all logits.
+        sample_rate: share of the classes that an update uses, drawn anew each time beside those of
+            the batch (Partial FC); below 1 for very many classes.
+        sharded: each process holds its part of the classes; for classes that no one has room for.
+
+    Raises:
+        ValueError: the rate is 0.
 
     Source: Sun et al., Circle Loss: A Unified Perspective of Pair Similarity Optimization, 2020,
     section 3, with class-level labels.
@@ -30,8 +36,11 @@ class CircleMargin(CosineHead):
         num_classes: PositiveInt,
         margin: NonNegativeFloat = 0.35,
         scale: PositiveFloat = 64.0,
+        *,
+        sample_rate: Fraction = 1.0,
+        sharded: bool = False,
     ) -> None:
-        super().__init__(in_features, num_classes, scale)
+        super().__init__(in_features, num_classes, scale, sample_rate=sample_rate, sharded=sharded)
         self.margin = margin
 
     def harder(self, cosine: Tensor, one_hot: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from toolkit.serving.metrics import Metrics
 from toolkit.serving.service import Service
@@ -32,7 +32,7 @@ def probe_routes(service: Service, metrics: Metrics, is_stopping: Callable[[], b
             return json_answer({"status": "stopping", **facts}, 503, {"Retry-After": "5"})
         return json_answer({"status": "ready", **facts})
 
-    @router.get("/metrics", summary="Numbers for Prometheus")
+    @router.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse)
     def numbers() -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

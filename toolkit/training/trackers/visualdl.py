@@ -18,13 +18,10 @@ class VisualDL:
     replays: ClassVar[bool] = True
 
     def __init__(self, run: TrackedRun) -> None:
-        earlier = list(run.folder.glob("vdlrecords.*.log"))
         module = import_optional("visualdl", purpose="The tracker visualdl")
+        for file in run.folder.glob("vdlrecords.*.log"):
+            file.unlink()
         self._writer = module.LogWriter(logdir=str(run.folder))
-        for file in earlier:
-            # Two processes of one second share a name.
-            if file.name != self._writer.file_name:
-                file.unlink()
 
     def write(self, step: int, values: Mapping[str, float], at: float) -> None:
         """Writes scalars; VisualDL counts time in milliseconds."""

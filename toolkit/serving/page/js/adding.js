@@ -35,6 +35,8 @@ export function openAdding(database, files, group, onClose) {
     },
   });
   adding.onDone = () => dialog.close();
+  // Escape ends no work by accident.
+  dialog.addEventListener("cancel", (event) => adding.underWay !== null && event.preventDefault());
   if (files.length > 0) adding.take(files);
 }
 
@@ -49,13 +51,23 @@ class Adding {
     /** @type {AbortController | null} */ this.underWay = null;
     this.zone = element("div", { class: "intake" });
     makeIntake(this.zone, (files) => this.take(files), { title: "add.drop", many: true });
-    this.group = /** @type {HTMLInputElement} */ (element("input", { id: "add-group", maxlength: 256, autocomplete: "off", value: group }));
-    this.byName = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", id: "add-by-name", onchange: () => this.sync() }));
+    this.group = /** @type {HTMLInputElement} */ (
+      element("input", { id: "add-group", maxlength: 256, autocomplete: "off", value: group })
+    );
+    this.byName = /** @type {HTMLInputElement} */ (
+      element("input", { type: "checkbox", id: "add-by-name", onchange: () => this.sync() })
+    );
     this.facts = element("div", { class: "rules" });
     this.progress = element("progress", { max: 1, value: 0, label: "add.progress", hidden: true });
     this.said = element("p", { class: "muted", role: "status" });
     this.list = element("ul", { class: "files" });
-    this.start = element("button", { type: "button", class: "primary", id: "add-start", onclick: () => this.run(), words: "add.start" });
+    this.start = element("button", {
+      type: "button",
+      class: "primary",
+      id: "add-start",
+      onclick: () => this.run(),
+      words: "add.start",
+    });
     this.halt = button("add.stop", null, () => this.stop(), { id: "add-stop", hidden: true });
     this.again = button("add.again", "again", () => this.retry(), { id: "add-again", hidden: true });
     this.body = this.layout();
@@ -70,7 +82,13 @@ class Adding {
       this.zone,
       element("label", { class: "field" }, element("span", { words: "add.group" }), this.group),
       element("label", { class: "switch" }, this.byName, element("span", { words: "add.by_name" })),
-      element("details", {}, element("summary", { words: "add.facts" }), this.facts, button("add.fact", "plus", () => this.addFact(), { id: "add-fact" })),
+      element(
+        "details",
+        {},
+        element("summary", { words: "add.facts" }),
+        this.facts,
+        button("add.fact", "plus", () => this.addFact(), { id: "add-fact" }),
+      ),
       this.progress,
       this.said,
       this.list,
@@ -79,23 +97,41 @@ class Adding {
   }
 
   addFact() {
-    const name = element("input", { label: "add.fact_name", placeholder: "add.fact_name", class: "fact-name" });
-    const value = element("input", { label: "filter.value", placeholder: "filter.value", class: "fact-value" });
+    const name = element("input", {
+      label: "add.fact_name",
+      placeholder: "add.fact_name",
+      class: "fact-name",
+    });
+    const value = element("input", {
+      label: "filter.value",
+      placeholder: "filter.value",
+      class: "fact-value",
+    });
     this.facts.append(element("div", { class: "rule" }, name, value));
     name.focus();
   }
 
   /** @returns {Object<string, string | number>} numbers stay numbers, so that filters can say "at least" */
   get data() {
-    const rows = [...this.facts.children].map((row) => [...row.querySelectorAll("input")].map((input) => input.value.trim()));
+    const rows = [...this.facts.children].map((row) =>
+      [...row.querySelectorAll("input")].map((input) => input.value.trim()),
+    );
     const full = rows.filter(([name, value]) => name !== "" && value !== "");
-    return Object.fromEntries(full.map(([name, value]) => [name, String(Number(value)) === value ? Number(value) : value]));
+    return Object.fromEntries(
+      full.map(([name, value]) => [name, String(Number(value)) === value ? Number(value) : value]),
+    );
   }
 
   /** @param {File[]} files */
   take(files) {
     for (const file of files) {
-      const row = element("li", {}, element("span", { class: "mark" }), element("span", { class: "file-name" }, file.name), element("span", { class: "reason" }));
+      const row = element(
+        "li",
+        {},
+        element("span", { class: "mark" }),
+        element("span", { class: "file-name" }, file.name),
+        element("span", { class: "reason" }),
+      );
       this.list.append(row);
       this.items.push({ file, row, state: "waiting" });
     }
@@ -113,12 +149,16 @@ class Adding {
     this.start.toggleAttribute("disabled", isRunning || (!isOver && (waiting === 0 || !hasGroup)));
     say(this.start, isOver ? "close" : "add.start");
     this.halt.hidden = !isRunning;
+    // What was told needs the place; more pictures can still be dropped.
+    this.zone.hidden = done + failed > 0;
     this.again.hidden = isRunning || failed === 0;
     this.progress.hidden = this.items.length === 0 || done + failed === 0;
     this.progress.setAttribute("value", String((done + failed) / Math.max(1, this.items.length)));
     if (this.items.length === 0) this.said.replaceChildren();
-    else if (done + failed === 0) say(this.said, hasGroup ? "add.ready" : "add.needs_group", { count: this.items.length });
-    else say(this.said, failed > 0 ? "add.told_failed" : "add.told", { done, failed, count: this.items.length });
+    else if (done + failed === 0)
+      say(this.said, hasGroup ? "add.ready" : "add.needs_group", { count: this.items.length });
+    else
+      say(this.said, failed > 0 ? "add.told_failed" : "add.told", { done, failed, count: this.items.length });
   }
 
   /** Sends what waits, a few at a time. */
@@ -154,6 +194,7 @@ class Adding {
       if (signal.aborted) return mark(item.row);
       item.state = "failed";
       item.row.classList.add("failed");
+      this.list.prepend(item.row);
       say(reason, sentenceKey(problemOf(error)));
       mark(item.row, icon("warning"));
     }

@@ -23,7 +23,8 @@ function form(values) {
   const data = new FormData();
   for (const [name, value] of Object.entries(values)) {
     if (value instanceof Blob) data.append(name, value, name);
-    else if (value !== undefined) data.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
+    else if (value !== undefined)
+      data.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
   }
   return data;
 }
@@ -52,7 +53,8 @@ export const cleanDatabase = (name) => ask(`${at(name)}/clean`, { method: "POST"
 export const pictures = (name, page, signal) => ask(`${at(name)}/images?${query(page)}`, { signal });
 
 /** @param {string} name @param {{group_id: string, intra_id?: number}} which @returns {Promise<{deleted: number}>} */
-export const deletePictures = (name, which) => ask(`${at(name)}/images?${query(which)}`, { method: "DELETE" });
+export const deletePictures = (name, which) =>
+  ask(`${at(name)}/images?${query(which)}`, { method: "DELETE" });
 
 /** @param {string} name @param {Blob} image @param {{group_id: string, data?: Object}} record @param {AbortSignal} [signal] */
 export const addPicture = (name, image, record, signal) =>
@@ -78,7 +80,8 @@ export const search = async (name, image, options, signal) =>
   (await ask(`${at(name)}/search`, { method: "POST", body: form({ image, ...options }), signal })).neighbours;
 
 /** @param {Blob} imagea @param {Blob} imageb @param {AbortSignal} [signal] */
-export const match = (imagea, imageb, signal) => ask("v1/match", { method: "POST", body: form({ imagea, imageb }), signal });
+export const match = (imagea, imageb, signal) =>
+  ask("v1/match", { method: "POST", body: form({ imagea, imageb }), signal });
 
 /** @param {AbortSignal} [signal] @returns {Promise<string>} */
 export const metrics = (signal) => ask("metrics", { as: "text", signal });

@@ -12,7 +12,12 @@ const [WIDTH, HEIGHT, EDGE] = [300, 72, 4];
 export function chart(series, most) {
   const top = Math.max(1e-9, ...series.flat().map((value) => value ?? 0));
   const lines = series.map((values, at) => line(values, most, top, at)).flat();
-  const view = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "chart", "aria-hidden": "true" };
+  const view = {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    preserveAspectRatio: "none",
+    class: "chart",
+    "aria-hidden": "true",
+  };
   return drawn("svg", view, ...lines);
 }
 
@@ -22,10 +27,16 @@ function line(values, most, top, at) {
   const y = (/** @type {number} */ value) => HEIGHT - EDGE - ((HEIGHT - 2 * EDGE) * value) / top;
   if (at > 0 && values.every((value) => !value)) return [];
   return stretches(values).flatMap(([from, to]) => {
-    const points = values.slice(from, to).map((value, index) => `${x(from + index).toFixed(1)},${y(value ?? 0).toFixed(1)}`);
+    const points = values
+      .slice(from, to)
+      .map((value, index) => `${x(from + index).toFixed(1)},${y(value ?? 0).toFixed(1)}`);
     const path = points.length > 1 ? `M${points.join("L")}` : `M${points[0]}h0.1`;
     const area = `${path}L${x(to - 1).toFixed(1)},${HEIGHT}L${x(from).toFixed(1)},${HEIGHT}Z`;
-    const stroke = drawn("path", { d: path, class: `line series-${at}`, "vector-effect": "non-scaling-stroke" });
+    const stroke = drawn("path", {
+      d: path,
+      class: `line series-${at}`,
+      "vector-effect": "non-scaling-stroke",
+    });
     return at === 0 ? [drawn("path", { d: area, class: "area" }), stroke] : [stroke];
   });
 }

@@ -50,15 +50,18 @@ export class CompareView {
   /** @param {string} side @param {Blob[]} files the first one; a second goes to the other side */
   take(side, files) {
     if (files.length > 1) this.take(side === "a" ? "b" : "a", [files[1]]);
-    this.reading[side].run(async (_signal, isLatest) => {
-      if (session.about === null) await session.refresh();
-      const picture = await readPicture(files[0], /** @type {any} */ (session.about));
-      if (!isLatest()) return;
-      this.pictures[side]?.close();
-      this.pictures[side] = picture;
-      this.show(side, picture);
-      this.ask();
-    }, (error) => showProblem(this.verdict, error));
+    this.reading[side].run(
+      async (_signal, isLatest) => {
+        if (session.about === null) await session.refresh();
+        const picture = await readPicture(files[0], /** @type {any} */ (session.about));
+        if (!isLatest()) return;
+        this.pictures[side]?.close();
+        this.pictures[side] = picture;
+        this.show(side, picture);
+        this.ask();
+      },
+      (error) => showProblem(this.verdict, error),
+    );
   }
 
   /** @param {string} side @param {Picture} picture */
@@ -66,7 +69,12 @@ export class CompareView {
     const place = byId(`compare-${side}`);
     const image = element("img", { class: "compared", src: picture.size && picture.url });
     /** @type {HTMLImageElement} */ (image).alt = picture.name;
-    const zone = element("div", { class: "filled" }, image, button("compare.another", "picture", () => this.empty(side)));
+    const zone = element(
+      "div",
+      { class: "filled" },
+      image,
+      button("compare.another", "picture", () => this.empty(side)),
+    );
     place.replaceChildren(zone);
     takeDrops(zone, (files) => this.take(side, files));
   }
@@ -84,12 +92,15 @@ export class CompareView {
   ask() {
     const { a, b } = this.pictures;
     if (a === null || b === null) return;
-    this.latest.run(async (signal, isLatest) => {
-      showWaiting(this.verdict, "compare.waiting");
-      const onWait = (/** @type {number} */ seconds) => showWaiting(this.verdict, "wait.busy", { seconds });
-      const answer = await patiently(() => api.match(a.blob, b.blob, signal), { signal, onWait });
-      if (isLatest()) this.tell(answer);
-    }, (error) => showProblem(this.verdict, error, () => this.ask()));
+    this.latest.run(
+      async (signal, isLatest) => {
+        showWaiting(this.verdict, "compare.waiting");
+        const onWait = (/** @type {number} */ seconds) => showWaiting(this.verdict, "wait.busy", { seconds });
+        const answer = await patiently(() => api.match(a.blob, b.blob, signal), { signal, onWait });
+        if (isLatest()) this.tell(answer);
+      },
+      (error) => showProblem(this.verdict, error, () => this.ask()),
+    );
   }
 
   /** @param {{similarity: number, cosine_similarity: number, l2_distance: number}} answer */
@@ -99,7 +110,11 @@ export class CompareView {
     this.verdict.append(
       element("p", { class: "muted", words: "hit.similarity" }),
       likeness(answer.similarity),
-      element("p", { class: "fine" }, `cosine ${number(answer.cosine_similarity, 4)} · L2 ${number(answer.l2_distance, 4)}`),
+      element(
+        "p",
+        { class: "fine" },
+        `cosine ${number(answer.cosine_similarity, 4)} · L2 ${number(answer.l2_distance, 4)}`,
+      ),
     );
     announce("compare.said", values);
   }

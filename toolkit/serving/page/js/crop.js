@@ -47,7 +47,12 @@ export class Crop {
     this.stage.classList.toggle("cropping", box !== null);
     if (box === null) return;
     for (const [side, share] of Object.entries(box)) this.frame.style[side] = `${share * 100}%`;
-    const said = { left: percent(box.left), top: percent(box.top), width: percent(box.width), height: percent(box.height) };
+    const said = {
+      left: percent(box.left),
+      top: percent(box.top),
+      width: percent(box.width),
+      height: percent(box.height),
+    };
     sayAttribute(this.frame, "aria-label", "crop.box", said);
   }
 
@@ -88,14 +93,15 @@ export class Crop {
       };
       return (to) => between(fixed, to);
     }
-    if (before !== null && target === this.frame) return (to) => moved(before, to.x - start.x, to.y - start.y);
+    if (before !== null && target === this.frame)
+      return (to) => moved(before, to.x - start.x, to.y - start.y);
     return (to) => between(start, to);
   }
 
   /** @param {KeyboardEvent} event */
   key(event) {
     if (this.box === null) return;
-    const step = MOVES[event.key];
+    /** @type {[number, number] | undefined} */ const step = MOVES[event.key];
     if (step !== undefined) this.set(event.shiftKey ? resized(this.box, ...step) : moved(this.box, ...step));
     else if (event.key === "Enter") this.onDone(this.box);
     else if (event.key === "Escape" || event.key === "Delete") this.clear();
@@ -107,7 +113,10 @@ export class Crop {
   /** @param {PointerEvent} event @returns {{x: number, y: number}} in shares of the stage */
   place(event) {
     const { left, top, width, height } = this.stage.getBoundingClientRect();
-    return { x: within((event.clientX - left) / width, 0, 1), y: within((event.clientY - top) / height, 0, 1) };
+    return {
+      x: within((event.clientX - left) / width, 0, 1),
+      y: within((event.clientY - top) / height, 0, 1),
+    };
   }
 }
 

@@ -50,14 +50,27 @@ export class DatabasesView {
   card(database) {
     const name = element("b", { class: "shelf-name" }, database.name);
     if (database.damaged !== null) {
-      const told = [element("span", { class: "wrong", words: "problem.database_damaged" }), element("span", { class: "fine" }, database.damaged)];
-      return element("li", { class: "shelf-card damaged" }, element("span", { class: "covers" }, icon("warning")), name, ...told);
+      const told = [
+        element("span", { class: "wrong", words: "problem.database_damaged" }),
+        element("span", { class: "fine" }, database.damaged),
+      ];
+      return element(
+        "li",
+        { class: "shelf-card damaged" },
+        element("span", { class: "covers" }, icon("warning")),
+        name,
+        ...told,
+      );
     }
     const covers = element("span", { class: "covers", "data-database": database.name });
     const count = element("span", { class: "muted", words: ["pictures", { count: database.count ?? 0 }] });
     if ((database.count ?? 0) > 0) this.observer.observe(covers);
     else covers.append(icon("picture"));
-    return element("li", { class: "shelf-card" }, element("a", { href: `#/databases/${encodeURIComponent(database.name)}` }, covers, name, count));
+    return element(
+      "li",
+      { class: "shelf-card" },
+      element("a", { href: `#/databases/${encodeURIComponent(database.name)}` }, covers, name, count),
+    );
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -69,12 +82,17 @@ export class DatabasesView {
     }
   }
 
-  /** Shows the first pictures of a database; one that cannot be asked has none. @param {HTMLElement} place */
+  /** Shows pictures from all over a database; one that cannot be asked has none. @param {HTMLElement} place */
   async cover(place) {
     const name = place.dataset.database ?? "";
+    const count = session.databases.find((one) => one.name === name)?.count ?? 0;
+    const offsets = Array.from({ length: Math.min(COVERS, count) }, (_, at) =>
+      Math.floor((at * count) / Math.min(COVERS, count)),
+    );
+    const one = (/** @type {number} */ offset) => api.pictures(name, { offset, limit: 1 });
     try {
-      const { pictures } = await patiently(() => api.pictures(name, { offset: 0, limit: COVERS }));
-      for (const picture of pictures) {
+      const pages = await Promise.all(offsets.map((offset) => patiently(() => one(offset))));
+      for (const picture of pages.flatMap(({ pictures }) => pictures)) {
         const image = /** @type {HTMLImageElement} */ (element("img", { alt: "", class: "thumb" }));
         place.append(image);
         this.thumbnails.show(image, name, picture);
@@ -86,20 +104,39 @@ export class DatabasesView {
 
   openNew() {
     const name = /** @type {HTMLInputElement} */ (
-      element("input", { id: "new-name", required: true, maxlength: 64, pattern: "[A-Za-z0-9_\\-][A-Za-z0-9_.\\-]*", autocomplete: "off", spellcheck: "false" })
+      element("input", {
+        id: "new-name",
+        required: true,
+        maxlength: 64,
+        pattern: "[A-Za-z0-9_\\-][A-Za-z0-9_.\\-]*",
+        autocomplete: "off",
+        spellcheck: "false",
+      })
     );
     const metric = choice("new-metric", METRICS, "metric");
     const kind = choice("new-kind", KINDS, "kind");
     const state = element("p", { class: "wrong", role: "alert" });
-    const field = (/** @type {string} */ words, /** @type {HTMLElement} */ input) => element("label", { class: "field" }, element("span", { words }), input);
+    const field = (/** @type {string} */ words, /** @type {HTMLElement} */ input) =>
+      element("label", { class: "field" }, element("span", { words }), input);
     const form = element(
       "form",
       {},
       field("databases.name", name),
       element("p", { class: "fine", words: "databases.name_hint" }),
-      element("details", {}, element("summary", { words: "databases.more" }), field("databases.metric", metric), field("databases.kind", kind)),
+      element(
+        "details",
+        {},
+        element("summary", { words: "databases.more" }),
+        field("databases.metric", metric),
+        field("databases.kind", kind),
+      ),
       state,
-      element("div", { class: "row end" }, button("cancel", null, () => dialog.close()), element("button", { class: "primary", words: "databases.make" })),
+      element(
+        "div",
+        { class: "row end" },
+        button("cancel", null, () => dialog.close()),
+        element("button", { class: "primary", words: "databases.make" }),
+      ),
     );
     onSubmit(form, state, async () => {
       await api.makeDatabase(name.value, { metric: metric.value, ...(kind.value && { kind: kind.value }) });

@@ -54,7 +54,8 @@ export function openDetails(database, records, at, actions) {
 }
 
 /** @param {string} label @param {string} symbol @param {() => void} onclick */
-const step = (label, symbol, onclick) => element("button", { type: "button", class: "quiet round", label, onclick }, icon(symbol));
+const step = (label, symbol, onclick) =>
+  element("button", { type: "button", class: "quiet round", label, onclick }, icon(symbol));
 
 /**
  * @param {string} database
@@ -84,7 +85,11 @@ function content(database, record, signal, actions, close) {
         { class: "actions" },
         isKept ? button("hit.search", "search", after(actions.onSearch), { class: "primary" }) : null,
         isKept && actions.onCompare ? button("hit.compare", "compare", after(actions.onCompare)) : null,
-        session.canWrite ? button("hit.delete", "delete", () => askToDelete(database, record, close, actions), { class: "quiet danger" }) : null,
+        session.canWrite
+          ? button("hit.delete", "delete", () => askToDelete(database, record, close, actions), {
+              class: "quiet danger",
+            })
+          : null,
       ),
     ),
   ];
@@ -105,8 +110,10 @@ async function load(database, record, image, missing, signal) {
 /** @param {string} database @param {Shown} record */
 function factsOf(database, record) {
   const list = element("dl", { class: "facts" });
-  const row = (/** @type {Node} */ name, /** @type {string} */ value) => list.append(element("dt", {}, name), element("dd", {}, value));
-  const own = (/** @type {string} */ key, /** @type {string} */ value) => row(element("span", { words: key }), value);
+  const row = (/** @type {Node} */ name, /** @type {string} */ value) =>
+    list.append(element("dt", {}, name), element("dd", {}, value));
+  const own = (/** @type {string} */ key, /** @type {string} */ value) =>
+    row(element("span", { words: key }), value);
   if (record.similarity !== undefined) own("hit.similarity", percent(record.similarity));
   own("hit.group", record.group_id);
   own("hit.number", String(record.intra_id));
@@ -118,7 +125,10 @@ function factsOf(database, record) {
 /** @param {string} database @param {Shown} record @param {() => void} close @param {Actions} actions */
 function askToDelete(database, record, close, actions) {
   const { group_id, intra_id } = record;
-  const text = /** @type {[string, Object]} */ (["hit.delete_text", { group: group_id, number: String(intra_id) }]);
+  const text = /** @type {[string, Object]} */ ([
+    "hit.delete_text",
+    { group: group_id, number: String(intra_id) },
+  ]);
   confirmThen({ title: "hit.delete", text, action: "delete" }, async () => {
     await api.deletePictures(database, { group_id, intra_id });
     toast("hit.deleted", { group: group_id, number: String(intra_id) });

@@ -11,16 +11,23 @@ import { say } from "./language.js";
  */
 export function openDialog({ title, body, tools = [], kind = "", onClose = () => {} }) {
   const heading = element("h2", { words: title });
-  const close = element("button", { type: "button", class: "quiet round", label: "close", onclick: () => dialog.close() }, icon("close"));
+  const close = element(
+    "button",
+    { type: "button", class: "quiet round", label: "close", onclick: () => dialog.close() },
+    icon("close"),
+  );
   const dialog = /** @type {HTMLDialogElement} */ (
-    element("dialog", { class: kind, label: title }, element("header", {}, heading, element("div", { class: "row" }, ...tools, close)), ...body)
+    element(
+      "dialog",
+      { class: kind, label: title },
+      element("header", {}, heading, element("div", { class: "row" }, ...tools, close)),
+      ...body,
+    )
   );
   dialog.addEventListener("close", () => {
     dialog.remove();
     onClose();
   });
-  // A press beside the window closes it; one that began in the window does not.
-  dialog.addEventListener("pointerdown", (event) => event.target === dialog && dialog.requestClose?.());
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
@@ -34,16 +41,28 @@ export function openDialog({ title, body, tools = [], kind = "", onClose = () =>
  */
 export function confirmThen({ title, text, action, typed }, work) {
   const state = element("p", { class: "wrong", role: "alert" });
-  const input = typed === undefined ? null : element("input", { id: "typed", autocomplete: "off", spellcheck: "false" });
+  const input =
+    typed === undefined ? null : element("input", { id: "typed", autocomplete: "off", spellcheck: "false" });
   const isSure = () => input === null || /** @type {HTMLInputElement} */ (input).value === typed;
   const submit = element("button", { class: "danger solid", words: action });
   const form = element(
     "form",
     {},
     element("p", { words: text }),
-    input && element("label", { class: "field" }, element("span", { words: ["confirm.type", { name: typed ?? "" }] }), input),
+    input &&
+      element(
+        "label",
+        { class: "field" },
+        element("span", { words: ["confirm.type", { name: typed ?? "" }] }),
+        input,
+      ),
     state,
-    element("div", { class: "row end" }, button("cancel", null, () => dialog.close()), submit),
+    element(
+      "div",
+      { class: "row end" },
+      button("cancel", null, () => dialog.close()),
+      submit,
+    ),
   );
   const sync = () => submit.toggleAttribute("disabled", !isSure());
   input?.addEventListener("input", sync);

@@ -16,9 +16,9 @@ export function element(tag, properties = {}, ...children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
-    else if (name === "words") say(node, ...[value].flat());
-    else if (name === "label") sayAttribute(node, "aria-label", ...[value].flat());
-    else if (name === "placeholder") sayAttribute(node, "placeholder", ...[value].flat());
+    else if (name === "words") say(node, ...text(value));
+    else if (name === "label") sayAttribute(node, "aria-label", ...text(value));
+    else if (name === "placeholder") sayAttribute(node, "placeholder", ...text(value));
     else node.setAttribute(name, value === true ? "" : String(value));
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
@@ -55,9 +55,17 @@ export function drawn(tag, attributes = {}, ...children) {
  * @param {Object<string, any>} [properties]
  */
 export function button(words, symbol, onclick, properties = {}) {
-  const text = element("span", { words });
-  return element("button", { type: "button", class: "quiet", onclick, ...properties }, symbol && icon(symbol), text);
+  const said = element("span", { words });
+  return element(
+    "button",
+    { type: "button", class: "quiet", onclick, ...properties },
+    symbol && icon(symbol),
+    said,
+  );
 }
+
+/** @param {string | [string, Object?]} words @returns {[string, Object?]} */
+const text = (words) => (Array.isArray(words) ? words : [words]);
 
 /** @param {string} id @returns {any} the element of index.html with this id */
 export const byId = (id) => document.getElementById(id);

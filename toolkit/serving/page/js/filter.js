@@ -7,7 +7,12 @@ import { number } from "./language.js";
 const COMPARISONS = {
   is: (value) => bothForms(value),
   is_not: (value) => ({ not: bothForms(value) }),
-  any_of: (value) => value.split(/[,，、]/).map((part) => part.trim()).filter(Boolean).flatMap(bothForms),
+  any_of: (value) =>
+    value
+      .split(/[,，、]/)
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .flatMap(bothForms),
   at_least: (value) => ({ ge: asNumber(value) ?? value }),
   at_most: (value) => ({ le: asNumber(value) ?? value }),
 };
@@ -20,16 +25,43 @@ export class FilterRows {
     this.onChange = onChange;
     this.rows = element("div", { class: "rules" });
     this.known = element("datalist", { id: "known-fields" });
-    place.replaceChildren(this.known, this.rows, button("filter.add", "plus", () => this.add(), { id: "filter-add" }));
+    place.replaceChildren(
+      this.known,
+      this.rows,
+      button("filter.add", "plus", () => this.add(), { id: "filter-add" }),
+    );
   }
 
   add() {
-    const field = element("input", { list: "known-fields", label: "filter.field", placeholder: "filter.field", class: "rule-field", spellcheck: "false" });
+    const field = element("input", {
+      list: "known-fields",
+      label: "filter.field",
+      placeholder: "filter.field",
+      class: "rule-field",
+      spellcheck: "false",
+    });
     const comparison = element("select", { label: "filter.comparison", class: "rule-comparison" });
-    comparison.append(...Object.keys(COMPARISONS).map((name) => element("option", { value: name, words: `filter.${name}` })));
-    const value = element("input", { label: "filter.value", placeholder: "filter.value", class: "rule-value" });
-    const remove = element("button", { type: "button", class: "quiet round", label: "filter.remove" }, icon("close"));
-    const row = element("div", { class: "rule", onchange: () => this.changed() }, field, comparison, value, remove);
+    comparison.append(
+      ...Object.keys(COMPARISONS).map((name) => element("option", { value: name, words: `filter.${name}` })),
+    );
+    const value = element("input", {
+      label: "filter.value",
+      placeholder: "filter.value",
+      class: "rule-value",
+    });
+    const remove = element(
+      "button",
+      { type: "button", class: "quiet round", label: "filter.remove" },
+      icon("close"),
+    );
+    const row = element(
+      "div",
+      { class: "rule", onchange: () => this.changed() },
+      field,
+      comparison,
+      value,
+      remove,
+    );
     remove.addEventListener("click", () => {
       row.remove();
       this.changed();
@@ -58,13 +90,15 @@ export class FilterRows {
   /** @returns {string[][]} */
   full() {
     const rows = [...this.rows.children].map((row) =>
-      [...row.querySelectorAll("input, select")].map((node) => /** @type {HTMLInputElement} */ (node).value.trim()),
+      [...row.querySelectorAll("input, select")].map((node) =>
+        /** @type {HTMLInputElement} */ (node).value.trim(),
+      ),
     );
     return rows.filter(([field, , value]) => field !== "" && value !== "");
   }
 
   changed() {
-    const count = this.full().length;
+    const count = this.full().length + Number(byId("by-group").checked);
     byId("filter-count").textContent = count > 0 ? number(count) : "";
     this.onChange();
   }

@@ -19,7 +19,10 @@ export class Grid {
     /** @type {Shown[]} */ this.records = [];
     this.database = "";
     this.end = element("li", { class: "end", "aria-hidden": "true" });
-    this.watch = new IntersectionObserver((entries) => entries.some((one) => one.isIntersecting) && this.grow(), { rootMargin: "800px" });
+    this.watch = new IntersectionObserver(
+      (entries) => entries.some((one) => one.isIntersecting) && this.grow(),
+      { rootMargin: "800px" },
+    );
     list.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -47,13 +50,20 @@ export class Grid {
 
   /** @param {Shown} record @param {number} at */
   card(record, at) {
-    const image = /** @type {HTMLImageElement} */ (element("img", { alt: "", class: "thumb", decoding: "async" }));
+    const image = /** @type {HTMLImageElement} */ (
+      element("img", { alt: "", class: "thumb", decoding: "async" })
+    );
     const open = element(
       "button",
       { type: "button", class: "card-button", onclick: () => this.onOpen(this.records, at) },
       element("span", { class: "frame" }, image),
       record.similarity === undefined ? null : likeness(record.similarity),
-      element("span", { class: "name" }, element("b", {}, record.group_id), element("span", { class: "muted" }, ` #${record.intra_id}`)),
+      element(
+        "span",
+        { class: "name" },
+        element("b", {}, record.group_id),
+        element("span", { class: "muted" }, ` #${record.intra_id}`),
+      ),
       facts(record.data),
     );
     this.thumbnails.show(image, this.database, record);
@@ -79,7 +89,13 @@ export function likeness(similarity) {
   const line = element("i", { class: "line" });
   line.style.setProperty("--share", String(Math.max(0, Math.min(1, similarity))));
   const figure = element("span", { class: "figure" }, percent(similarity));
-  return element("span", { class: "likeness" }, element("span", { class: "heard", words: "hit.similarity" }), figure, line);
+  return element(
+    "span",
+    { class: "likeness" },
+    element("span", { class: "heard", words: "hit.similarity" }),
+    figure,
+    line,
+  );
 }
 
 /** @param {Object<string, any>} data */

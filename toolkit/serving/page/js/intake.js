@@ -20,7 +20,7 @@ export function listen(take) {
  * Makes a zone that pictures can be dropped on and chosen in.
  * @param {HTMLElement} zone
  * @param {Take} take
- * @param {{title: string, many?: boolean}} options title: key of the text in it
+ * @param {{title: string, many?: boolean}} options title: key of the text in it; with _touched, of the text for fingers
  * @returns {{choose: () => void}}
  */
 export function makeIntake(zone, take, { title, many = false }) {
@@ -33,10 +33,12 @@ export function makeIntake(zone, take, { title, many = false }) {
     button("intake.choose", "picture", choose, { class: "primary choose" }),
     button("intake.photograph", "camera", () => camera.click(), { class: "quiet camera" }),
   );
+  // With fingers nothing is dropped, and there is no Ctrl.
+  const isTouched = matchMedia("(pointer: coarse)").matches;
   zone.replaceChildren(
     element("span", { class: "emblem" }, icon("picture")),
-    element("p", { class: "title", words: title }),
-    element("p", { class: "muted", words: "intake.ways" }),
+    element("p", { class: "title", words: isTouched ? `${title}_touched` : title }),
+    isTouched ? "" : element("p", { class: "muted", words: "intake.ways" }),
     actions,
     chooser,
     camera,

@@ -11,7 +11,8 @@ const ATTRIBUTES = ["aria-label", "placeholder", "title"];
 /** @type {WeakMap<Element, Object<string, Values>>} */
 const valuesOf = new WeakMap();
 
-let language = localStorage.getItem(KEPT) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+let language =
+  localStorage.getItem(KEPT) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
 if (!(language in TABLES)) language = "en";
 
 export const currentLanguage = () => language;
@@ -71,11 +72,16 @@ export function switchLanguage() {
 }
 
 /** @param {number} value @param {number} [digits] behind the point at most */
-export const number = (value, digits = 2) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+export const number = (value, digits = 2) =>
+  new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
 
 /** @param {number} share 0 to 1 */
 export const percent = (share) =>
-  new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(share);
+  new Intl.NumberFormat(language, {
+    style: "percent",
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  }).format(share);
 
 /** @param {number} bytes */
 export function bytes(bytes) {

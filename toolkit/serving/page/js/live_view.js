@@ -48,13 +48,16 @@ export class LiveView {
 
   look() {
     if (document.hidden) return;
-    this.latest.run(async (signal, isLatest) => {
-      const text = await api.metrics(signal);
-      if (!isLatest()) return;
-      const now = new Reading(performance.now() / 1000, parse(text));
-      if (this.before !== null) this.show(figures(this.before, now));
-      this.before = now;
-    }, (error) => showProblem(byId("live-state"), error));
+    this.latest.run(
+      async (signal, isLatest) => {
+        const text = await api.metrics(signal);
+        if (!isLatest()) return;
+        const now = new Reading(performance.now() / 1000, parse(text));
+        if (this.before !== null) this.show(figures(this.before, now));
+        this.before = now;
+      },
+      (error) => showProblem(byId("live-state"), error),
+    );
   }
 
   /** @param {Object<string, number | null>} latest */
@@ -76,7 +79,11 @@ export class LiveView {
 
   /** @param {{name: string, series: string[]}} card */
   card({ name, series }) {
-    const second = () => [element("span", { words: `live.${name}_second` }), " ", element("b", { class: "second" }, "–")];
+    const second = () => [
+      element("span", { words: `live.${name}_second` }),
+      " ",
+      element("b", { class: "second" }, "–"),
+    ];
     const unit = () => [element("span", { words: `live.${name}_unit` })];
     return element(
       "article",

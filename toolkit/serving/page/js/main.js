@@ -44,8 +44,11 @@ const views = { search, compare, databases, records, live: new LiveView() };
 
 /** Shows the view that the address names. @param {boolean} isFirst */
 function route(isFirst) {
-  const [place, name] = location.hash.replace(/^#\/?/, "").split("/");
-  const view = place === "databases" && name ? "records" : place in views && place !== "records" ? place : "search";
+  const [place, encoded] = location.hash.replace(/^#\/?/, "").split("/");
+  // A database's name has no letter that an address would change.
+  const name = /^[\w.-]+$/.test(encoded ?? "") ? encoded : "";
+  const view =
+    place === "databases" && name ? "records" : place in views && place !== "records" ? place : "search";
   if (shown !== null) views[shown].leave();
   shown = view;
   for (const id of Object.keys(views)) byId(id).hidden = id !== view;
@@ -54,7 +57,7 @@ function route(isFirst) {
     if (isHere) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   }
-  views[view].enter(decodeURIComponent(name ?? ""));
+  views[view].enter(name);
   if (isFirst) return;
   scrollTo({ top: 0 });
   byId(view).querySelector("h1").focus({ preventScroll: true });
@@ -94,8 +97,13 @@ async function start() {
     if (await askForToken()) await session.refresh().catch(problemOf);
   });
   startShortcuts({
-    ...Object.fromEntries(["search", "compare", "databases", "live"].map((place) => [place, () => go(place)])),
-    choose: () => byId(shown)?.querySelector(".choose")?.click(),
+    ...Object.fromEntries(
+      ["search", "compare", "databases", "live"].map((place) => [place, () => go(place)]),
+    ),
+    choose: () =>
+      byId(shown ?? "")
+        ?.querySelector(".choose")
+        ?.click(),
     crop: () => shown === "search" && search.startCrop(),
     whole: () => shown === "search" && search.crop.clear(),
     language: switchLanguage,
@@ -107,12 +115,16 @@ async function start() {
   await load();
 }
 
+/** Asks who we are and which databases there are. */
 async function load() {
+  const state = byId("search-state");
+  const told = state.querySelector("[data-place=load]");
   try {
     await session.refresh();
-    byId("search-state").querySelector(".problem")?.remove();
+    told?.remove();
   } catch (error) {
-    showProblem(byId("search-state"), error, load);
+    showProblem(state, error, load);
+    state.firstElementChild.dataset.place = "load";
   }
 }
 

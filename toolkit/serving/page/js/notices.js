@@ -19,7 +19,9 @@ export function toast(key, values) {
 /** Shows that something is under way. @param {HTMLElement} place @param {string} key @param {Object} [values] */
 export function showWaiting(place, key, values) {
   const text = element("span", { words: [key, values] });
-  place.replaceChildren(element("div", { class: "note waiting", role: "status" }, element("i", { class: "spinner" }), text));
+  place.replaceChildren(
+    element("div", { class: "note waiting", role: "status" }, element("i", { class: "spinner" }), text),
+  );
 }
 
 /**
@@ -30,8 +32,17 @@ export function showWaiting(place, key, values) {
  */
 export function showProblem(place, error, again) {
   const problem = problemOf(error);
-  const facts = [problem.detail, problem.request && `request_id ${problem.request}`].filter(Boolean).join("\n");
-  const more = facts && element("details", {}, element("summary", { words: "problem.more" }), element("p", { class: "fine" }, facts));
+  const facts = [problem.detail, problem.request && `request_id ${problem.request}`]
+    .filter(Boolean)
+    .join("\n");
+  const more =
+    facts &&
+    element(
+      "details",
+      {},
+      element("summary", { words: "problem.more" }),
+      element("p", { class: "fine" }, facts),
+    );
   place.replaceChildren(
     element(
       "div",

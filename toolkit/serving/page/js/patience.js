@@ -29,9 +29,13 @@ export async function patiently(action, { signal, onWait = () => {}, tries = MOS
 function second(signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, 1000);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    }, { once: true });
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
   });
 }

@@ -62,7 +62,8 @@ export async function readPicture(file, limits) {
     const whole = { left: 0, top: 0, width: 1, height: 1 };
     for (let side = LONGEST_SIDE; ; side /= 2) {
       const { blob, size } = await drawn(bitmap, whole, side);
-      if (blob.size <= largest && size.width * size.height <= limits.max_pixels) return new Picture(blob, name, size);
+      if (blob.size <= largest && size.width * size.height <= limits.max_pixels)
+        return new Picture(blob, name, size);
     }
   } finally {
     bitmap.close();
@@ -91,7 +92,10 @@ export async function cropped(picture, box) {
 async function drawn(bitmap, box, longest) {
   const from = { width: box.width * bitmap.width, height: box.height * bitmap.height };
   const share = Math.min(1, longest / Math.max(from.width, from.height));
-  const size = { width: Math.max(1, Math.round(from.width * share)), height: Math.max(1, Math.round(from.height * share)) };
+  const size = {
+    width: Math.max(1, Math.round(from.width * share)),
+    height: Math.max(1, Math.round(from.height * share)),
+  };
   const canvas = Object.assign(document.createElement("canvas"), size);
   const context = canvas.getContext("2d");
   if (context === null) throw new Problem("no_picture");

@@ -11,7 +11,8 @@ export function problemOf(error) {
 }
 
 /** @param {Problem} problem @returns {string} key of its sentence */
-export const sentenceKey = (problem) => (isKnown(`problem.${problem.kind}`) ? `problem.${problem.kind}` : "problem.unexpected");
+export const sentenceKey = (problem) =>
+  isKnown(`problem.${problem.kind}`) ? `problem.${problem.kind}` : "problem.unexpected";
 
 /** @param {Problem} problem @returns {string} */
 export const sentence = (problem) => t(sentenceKey(problem));

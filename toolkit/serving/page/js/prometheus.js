@@ -13,13 +13,20 @@ export function parse(text) {
     const found = line.startsWith("#") ? null : LINE.exec(line);
     if (found === null) continue;
     const [, name, labels, value] = found;
-    samples.push({ name, labels: labelsOf(labels ?? ""), value: value === "+Inf" ? Infinity : Number(value) });
+    samples.push({
+      name,
+      labels: labelsOf(labels ?? ""),
+      value: value === "+Inf" ? Infinity : Number(value),
+    });
   }
   return samples;
 }
 
 /** @param {string} text */
 function labelsOf(text) {
-  const pairs = [...text.matchAll(LABEL)].map(([, name, value]) => [name, value.replace(/\\(.)/g, (_, letter) => ESCAPED[letter] ?? letter)]);
+  const pairs = [...text.matchAll(LABEL)].map(([, name, value]) => [
+    name,
+    value.replace(/\\(.)/g, (_, letter) => ESCAPED[letter] ?? letter),
+  ]);
   return Object.fromEntries(pairs);
 }

@@ -15,7 +15,10 @@ export class Reading {
 
   /** @param {string} name @param {(sample: Sample) => boolean} [fits] @returns {number} the sum */
   sum(name, fits = () => true) {
-    return this.samples.reduce((sum, sample) => (sample.name === name && fits(sample) ? sum + sample.value : sum), 0);
+    return this.samples.reduce(
+      (sum, sample) => (sample.name === name && fits(sample) ? sum + sample.value : sum),
+      0,
+    );
   }
 
   /** @param {string} name of a histogram @returns {Map<number, number>} upper bound -> how many were not above it */
@@ -67,12 +70,15 @@ export function figures(before, now) {
 export function quantile(before, now, share) {
   const name = "toolkit_request_seconds";
   const earlier = before.buckets(name);
-  const counts = [...now.buckets(name)].sort(([a], [b]) => a - b).map(([bound, count]) => [bound, count - (earlier.get(bound) ?? 0)]);
+  const counts = [...now.buckets(name)]
+    .sort(([a], [b]) => a - b)
+    .map(([bound, count]) => [bound, count - (earlier.get(bound) ?? 0)]);
   const wanted = share * (counts.at(-1)?.[1] ?? 0);
   if (wanted <= 0) return null;
   let [low, below] = [0, 0];
   for (const [bound, count] of counts) {
-    if (count >= wanted) return bound === Infinity ? low : low + ((bound - low) * (wanted - below)) / (count - below);
+    if (count >= wanted)
+      return bound === Infinity ? low : low + ((bound - low) * (wanted - below)) / (count - below);
     [low, below] = [bound, count];
   }
   return low;

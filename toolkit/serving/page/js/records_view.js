@@ -57,19 +57,23 @@ export class RecordsView {
 
   /** @param {number} offset @param {boolean} [isTurned] a page was turned: begin at its top */
   async load(offset, isTurned = false) {
-    await this.latest.run(async (signal, isLatest) => {
-      showWaiting(this.state, "waiting");
-      if (session.about === null) await session.refresh();
-      const page = { offset, limit: PAGE, ...(this.group && { group_id: this.group }) };
-      const { count, pictures } = await patiently(() => api.pictures(this.name, page, signal), { signal });
-      if (!isLatest()) return;
-      // The last record of the last page has gone: there is a page before.
-      if (pictures.length === 0 && offset > 0) return void this.load(Math.max(0, Math.floor((count - 1) / PAGE) * PAGE));
-      this.offset = offset;
-      this.count = count;
-      this.show(pictures);
-      if (isTurned) byId("group-form").scrollIntoView();
-    }, (error) => showProblem(this.state, error, () => this.load(offset)));
+    await this.latest.run(
+      async (signal, isLatest) => {
+        showWaiting(this.state, "waiting");
+        if (session.about === null) await session.refresh();
+        const page = { offset, limit: PAGE, ...(this.group && { group_id: this.group }) };
+        const { count, pictures } = await patiently(() => api.pictures(this.name, page, signal), { signal });
+        if (!isLatest()) return;
+        // The last record of the last page has gone: there is a page before.
+        if (pictures.length === 0 && offset > 0)
+          return void this.load(Math.max(0, Math.floor((count - 1) / PAGE) * PAGE));
+        this.offset = offset;
+        this.count = count;
+        this.show(pictures);
+        if (isTurned) byId("group-form").scrollIntoView();
+      },
+      (error) => showProblem(this.state, error, () => this.load(offset)),
+    );
   }
 
   /** @param {import("./api.js").Picture[]} pictures */
@@ -91,7 +95,10 @@ export class RecordsView {
 
   /** @param {import("./hits.js").Shown[]} records @param {number} at */
   open(records, at) {
-    openDetails(this.name, records, at, { onSearch: this.ways.searchWith, onDeleted: () => this.load(this.offset) });
+    openDetails(this.name, records, at, {
+      onSearch: this.ways.searchWith,
+      onDeleted: () => this.load(this.offset),
+    });
   }
 
   /** @param {File[]} files */
@@ -101,30 +108,48 @@ export class RecordsView {
 
   askToDrop() {
     const { name } = this;
-    confirmThen({ title: "databases.delete", text: ["databases.delete_text", { name }], action: "delete", typed: name }, async () => {
-      await api.deleteDatabase(name);
-      toast("databases.deleted", { name });
-      await session.refresh();
-      this.ways.go("databases");
-    });
+    confirmThen(
+      { title: "databases.delete", text: ["databases.delete_text", { name }], action: "delete", typed: name },
+      async () => {
+        await api.deleteDatabase(name);
+        toast("databases.deleted", { name });
+        await session.refresh();
+        this.ways.go("databases");
+      },
+    );
   }
 
   askToClean() {
     const { name } = this;
-    confirmThen({ title: "records.clean", text: ["records.clean_text", { name }], action: "records.clean", typed: name }, async () => {
-      const { deleted } = await api.cleanDatabase(name);
-      toast("records.deleted", { count: deleted });
-      this.load(0);
-    });
+    confirmThen(
+      {
+        title: "records.clean",
+        text: ["records.clean_text", { name }],
+        action: "records.clean",
+        typed: name,
+      },
+      async () => {
+        const { deleted } = await api.cleanDatabase(name);
+        toast("records.deleted", { count: deleted });
+        this.load(0);
+      },
+    );
   }
 
   askToDropGroup() {
     const { group, count } = this;
-    confirmThen({ title: "records.delete_group", text: ["records.delete_group_text", { group, count }], action: "delete" }, async () => {
-      const { deleted } = await api.deletePictures(this.name, { group_id: group });
-      toast("records.deleted", { count: deleted });
-      this.group = byId("group").value = "";
-      this.load(0);
-    });
+    confirmThen(
+      {
+        title: "records.delete_group",
+        text: ["records.delete_group_text", { group, count }],
+        action: "delete",
+      },
+      async () => {
+        const { deleted } = await api.deletePictures(this.name, { group_id: group });
+        toast("records.deleted", { count: deleted });
+        this.group = byId("group").value = "";
+        this.load(0);
+      },
+    );
   }
 }

@@ -36,7 +36,9 @@ export class SearchView {
     takeDrops(this.stage, (files) => this.take(files));
     this.listenToControls();
     session.addEventListener("change", () => this.offerDatabases());
-    byId("count").replaceChildren(...COUNTS.map((count) => element("option", { value: count }, String(count))));
+    byId("count").replaceChildren(
+      ...COUNTS.map((count) => element("option", { value: count }, String(count))),
+    );
     byId("count").value = "24";
   }
 
@@ -44,7 +46,8 @@ export class SearchView {
     byId("crop").addEventListener("click", () => this.startCrop());
     byId("whole").addEventListener("click", () => this.crop.clear());
     byId("another").addEventListener("click", () => this.intake.choose());
-    for (const id of ["count", "by-group"]) byId(id).addEventListener("change", () => this.search());
+    byId("count").addEventListener("change", () => this.search());
+    byId("by-group").addEventListener("change", () => this.filter.changed());
     byId("database").addEventListener("change", () => {
       session.database = byId("database").value;
       this.search();
@@ -66,26 +69,37 @@ export class SearchView {
     byId("database").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
     byId("database").value = session.database ?? "";
     byId("database").disabled = names.length === 0;
-    for (const option of byId("count").options) option.hidden = Number(option.value) > (session.about?.max_topk ?? Infinity);
+    for (const option of byId("count").options)
+      option.hidden = Number(option.value) > (session.about?.max_topk ?? Infinity);
     if (session.about !== null && names.length === 0) this.remarkNoDatabase();
-    else if (this.state.querySelector("[data-words='search.no_database'], [data-words='search.no_database_read']")) showNothing(this.state);
+    else if (
+      this.state.querySelector("[data-words='search.no_database'], [data-words='search.no_database_read']")
+    )
+      showNothing(this.state);
   }
 
   remarkNoDatabase() {
     if (!session.canWrite) return showRemark(this.state, "search.no_database_read");
-    return showRemark(this.state, "search.no_database", button("databases.new", "plus", this.ways.newDatabase, { class: "primary" }));
+    return showRemark(
+      this.state,
+      "search.no_database",
+      button("databases.new", "plus", this.ways.newDatabase, { class: "primary" }),
+    );
   }
 
   /** @param {File[]} files the first is searched */
   take(files) {
-    this.latest.run(async (_signal, isLatest) => {
-      showWaiting(this.state, "search.reading");
-      if (session.about === null) await session.refresh();
-      const picture = await readPicture(files[0], /** @type {any} */ (session.about));
-      if (!isLatest()) return;
-      this.setQuery(picture);
-      await this.search();
-    }, (error) => showProblem(this.state, error));
+    this.latest.run(
+      async (_signal, isLatest) => {
+        showWaiting(this.state, "search.reading");
+        if (session.about === null) await session.refresh();
+        const picture = await readPicture(files[0], /** @type {any} */ (session.about));
+        if (!isLatest()) return;
+        this.setQuery(picture);
+        await this.search();
+      },
+      (error) => showProblem(this.state, error),
+    );
   }
 
   /** @param {Picture} picture */
@@ -113,7 +127,7 @@ export class SearchView {
     const isCropped = this.crop.box !== null;
     byId("whole").hidden = !isCropped;
     byId("crop").hidden = isCropped || this.query?.size == null;
-    byId("crop-hint").hidden = this.query?.size == null;
+    byId("crop-hint").hidden = isCropped || this.query?.size == null;
   }
 
   /** Searches with what is shown and set; nothing happens before there is a picture. */
@@ -128,15 +142,22 @@ export class SearchView {
     }
     byId("hits").setAttribute("aria-busy", "true");
     byId("found").hidden = true;
-    await this.latest.run(async (signal, isLatest) => {
-      showWaiting(this.state, "search.waiting");
-      const options = { k: Number(byId("count").value), by_group: byId("by-group").checked, where: this.filter.where };
-      const image = this.crop.box === null ? query.blob : await cropped(query, this.crop.box);
-      const onWait = (/** @type {number} */ seconds) => showWaiting(this.state, "wait.busy", { seconds });
-      const started = performance.now();
-      const hits = await patiently(() => api.search(database, image, options, signal), { signal, onWait });
-      if (isLatest()) this.show(database, hits, performance.now() - started);
-    }, (error) => this.fail(error));
+    await this.latest.run(
+      async (signal, isLatest) => {
+        showWaiting(this.state, "search.waiting");
+        const options = {
+          k: Number(byId("count").value),
+          by_group: byId("by-group").checked,
+          where: this.filter.where,
+        };
+        const image = this.crop.box === null ? query.blob : await cropped(query, this.crop.box);
+        const onWait = (/** @type {number} */ seconds) => showWaiting(this.state, "wait.busy", { seconds });
+        const started = performance.now();
+        const hits = await patiently(() => api.search(database, image, options, signal), { signal, onWait });
+        if (isLatest()) this.show(database, hits, performance.now() - started);
+      },
+      (error) => this.fail(error),
+    );
   }
 
   /** @param {string} database @param {import("./api.js").Hit[]} hits @param {number} milliseconds */
@@ -149,7 +170,11 @@ export class SearchView {
     say(byId("found"), "search.found", values);
     announce("search.found", values);
     if (hits.length > 0) showNothing(this.state);
-    else showRemark(this.state, Object.keys(this.filter.where).length > 0 ? "search.none_filter" : "search.none");
+    else
+      showRemark(
+        this.state,
+        Object.keys(this.filter.where).length > 0 ? "search.none_filter" : "search.none",
+      );
   }
 
   /** @param {any} error */
@@ -162,7 +187,10 @@ export class SearchView {
   /** @param {Shown[]} records @param {number} at */
   open(records, at) {
     const query = this.query;
-    const compare = query && ((/** @type {string} */ database, /** @type {Shown} */ record) => this.compareWith(query, database, record));
+    const compare =
+      query &&
+      ((/** @type {string} */ database, /** @type {Shown} */ record) =>
+        this.compareWith(query, database, record));
     openDetails(this.grid.database, records, at, {
       onSearch: (database, record) => this.searchWith(database, record),
       onCompare: compare ?? undefined,
@@ -172,16 +200,19 @@ export class SearchView {
 
   /** A record becomes the query. @param {string} database @param {Shown} record */
   searchWith(database, record) {
-    this.latest.run(async (signal, isLatest) => {
-      showWaiting(this.state, "search.waiting");
-      const blob = await patiently(() => api.keptPicture(database, record, { signal }), { signal });
-      const picture = await readPicture(blob, /** @type {any} */ (session.about));
-      if (!isLatest()) return;
-      this.setQuery(picture);
-      session.database = database;
-      await this.search();
-      scrollTo({ top: 0 });
-    }, (error) => this.fail(error));
+    this.latest.run(
+      async (signal, isLatest) => {
+        showWaiting(this.state, "search.waiting");
+        const blob = await patiently(() => api.keptPicture(database, record, { signal }), { signal });
+        const picture = await readPicture(blob, /** @type {any} */ (session.about));
+        if (!isLatest()) return;
+        this.setQuery(picture);
+        session.database = database;
+        await this.search();
+        scrollTo({ top: 0 });
+      },
+      (error) => this.fail(error),
+    );
   }
 
   /** @param {Picture} query @param {string} database @param {Shown} record */

@@ -53,6 +53,7 @@ export async function ask(path, options = {}) {
  */
 export async function askOnce(path, token, { method = "GET", body, signal, as = "json" } = {}) {
   // Another token may see other pictures under the same address: nothing is kept.
+  /** @type {Record<string, string>} */
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   if (body !== undefined && !(body instanceof FormData)) {
     headers["Content-Type"] = "application/json";

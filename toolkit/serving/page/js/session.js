@@ -67,9 +67,17 @@ onRefused(askForToken);
 function openTokenDialog(resolve) {
   let isRenewed = false;
   const input = /** @type {HTMLInputElement} */ (
-    element("input", { type: "password", id: "token-input", autocomplete: "off", required: true, spellcheck: "false" })
+    element("input", {
+      type: "password",
+      id: "token-input",
+      autocomplete: "off",
+      required: true,
+      spellcheck: "false",
+    })
   );
-  const onDevice = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", id: "token-remember" }));
+  const onDevice = /** @type {HTMLInputElement} */ (
+    element("input", { type: "checkbox", id: "token-remember" })
+  );
   onDevice.checked = isRemembered();
   const state = element("p", { class: "wrong", role: "alert" });
   const forget = button("token.forget", null, () => {
@@ -83,7 +91,12 @@ function openTokenDialog(resolve) {
     element("label", { class: "field" }, element("span", { words: "token.label" }), input),
     element("label", { class: "switch" }, onDevice, element("span", { words: "token.remember" })),
     state,
-    element("div", { class: "row end" }, keptToken() ? forget : null, element("button", { class: "primary", words: "token.use" })),
+    element(
+      "div",
+      { class: "row end" },
+      keptToken() ? forget : null,
+      element("button", { class: "primary", words: "token.use" }),
+    ),
   );
   onSubmit(form, state, async () => {
     await askOnce("v1", input.value.trim());
@@ -91,6 +104,11 @@ function openTokenDialog(resolve) {
     isRenewed = true;
     dialog.close();
   });
-  const dialog = openDialog({ title: "token.title", body: [form], kind: "small", onClose: () => resolve(isRenewed) });
+  const dialog = openDialog({
+    title: "token.title",
+    body: [form],
+    kind: "small",
+    onClose: () => resolve(isRenewed),
+  });
   input.focus();
 }

@@ -7,9 +7,24 @@ import { element } from "./element.js";
 
 /** Key -> name of its text. */
 const NAMES = {
-  1: "search", 2: "compare", 3: "databases", 4: "live", o: "choose", c: "crop", w: "whole", l: "language", t: "theme", "?": "help",
+  1: "search",
+  2: "compare",
+  3: "databases",
+  4: "live",
+  o: "choose",
+  c: "crop",
+  w: "whole",
+  l: "language",
+  t: "theme",
+  "?": "help",
 };
-const FURTHER = [["Ctrl+V", "paste"], ["← ↑ ↓ →", "arrows"], ["⇧ + ← ↑ ↓ →", "resize"], ["Enter", "enter"], ["Esc", "escape"]];
+const FURTHER = [
+  ["Ctrl+V", "paste"],
+  ["← ↑ ↓ →", "arrows"],
+  ["⇧ + ← ↑ ↓ →", "resize"],
+  ["Enter", "enter"],
+  ["Esc", "escape"],
+];
 const WRITTEN_IN = "input:not([type=checkbox]), textarea, select";
 
 /** @param {Keys} actions */
@@ -26,9 +41,18 @@ export function startShortcuts(actions) {
 
 export function openHelp() {
   const rows = [...Object.entries(NAMES), ...FURTHER].map(([key, name]) =>
-    element("tr", {}, element("th", { scope: "row" }, element("kbd", {}, key)), element("td", { words: `keys.${name}` })),
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, element("kbd", {}, key)),
+      element("td", { words: `keys.${name}` }),
+    ),
   );
   const table = element("table", { class: "keys" }, element("tbody", {}, ...rows));
   const paragraphs = ["help.search", "help.crop", "help.token"].map((words) => element("p", { words }));
-  openDialog({ title: "help.title", body: [...paragraphs, element("h3", { words: "help.keys" }), table], kind: "help" });
+  openDialog({
+    title: "help.title",
+    body: [...paragraphs, element("h3", { words: "help.keys" }), table],
+    kind: "help",
+  });
 }

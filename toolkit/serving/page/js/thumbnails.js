@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { patiently } from "./patience.js";
 
 const AT_A_TIME = 6;
+const MOST_KEPT = 300;
 const SIDE = 320;
 const MANY_TRIES = 100;
 const MARGIN = "300px";
@@ -12,8 +13,11 @@ const MARGIN = "300px";
 export class Thumbnails {
   constructor() {
     this.ending = new AbortController();
-    /** @type {Map<HTMLImageElement, () => Promise<Blob>>} in sight, and not fetched yet */ this.waiting = new Map();
+    /** @type {Map<HTMLImageElement, () => Promise<Blob>>} in sight, and not fetched yet */ this.waiting =
+      new Map();
     /** @type {WeakMap<Element, () => Promise<Blob>>} */ this.loads = new WeakMap();
+    /** @type {Map<string, Blob>} of lists before: the next search often finds the same */ this.kept =
+      new Map();
     this.underWay = 0;
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: MARGIN });
   }
@@ -29,12 +33,21 @@ export class Thumbnails {
       return;
     }
     const signal = this.ending.signal;
-    const load = () => api.keptPicture(database, record, { side: SIDE, signal });
+    const load = () => this.load(database, record, signal);
     this.loads.set(image, () => patiently(load, { signal, tries: MANY_TRIES }));
     this.observer.observe(image);
   }
 
-  /** Forgets all; what is under way ends. */
+  /** @param {string} database @param {import("./api.js").Picture} record @param {AbortSignal} signal */
+  async load(database, record, signal) {
+    const key = JSON.stringify([database, record.group_id, record.intra_id, record.savename]);
+    const blob = this.kept.get(key) ?? (await api.keptPicture(database, record, { side: SIDE, signal }));
+    if (this.kept.size >= MOST_KEPT) this.kept.delete(this.kept.keys().next().value ?? "");
+    this.kept.set(key, blob);
+    return blob;
+  }
+
+  /** Shows no more of this list; what is under way ends. */
   clear() {
     this.ending.abort();
     this.observer.disconnect();

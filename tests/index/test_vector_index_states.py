@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.index.database.conftest import METRICS, make_vectors, oracle_scores
+from tests.index.database.conftest import make_vectors, oracle_scores
+from tests.index.stores import NO_MILVUS, Folder, Milvus, has_milvus
 from toolkit.errors import RecordExistsError
-from toolkit.index.database.opening import create_index, open_index
 
 _NAMES = st.sampled_from([f"n{number}" for number in range(8)])
 _LABELS = st.sampled_from(["a", "b"])
@@ -20,12 +20,15 @@ _LABELS = st.sampled_from(["a", "b"])
 
 class Beside(RuleBasedStateMachine):
     names = Bundle("names")
+    store_of = Folder
 
-    @initialize(metric=st.sampled_from(METRICS))
-    def begin(self, metric):
+    @initialize(data=st.data())
+    def begin(self, data):
         self.folder = Path(tempfile.mkdtemp())
-        self.metric, self.model, self.seed = metric, {}, 0
-        self.index = create_index(self.folder / "index", dimension=16, metric=metric)
+        self.store = self.store_of(self.folder / "store")
+        self.metric = data.draw(st.sampled_from(self.store.metrics))
+        self.model, self.seed = {}, 0
+        self.index = self.store.create(dimension=16, metric=self.metric)
 
     def teardown(self):
         if hasattr(self, "index"):
@@ -70,7 +73,7 @@ class Beside(RuleBasedStateMachine):
     @rule()
     def reopen(self):
         self.index.close()
-        self.index = open_index(self.folder / "index")
+        self.index = self.store.open()
 
     @rule(label=st.one_of(st.none(), _LABELS), k=st.integers(1, 9))
     def search(self, label, k):
@@ -96,3 +99,13 @@ class Beside(RuleBasedStateMachine):
 
 Beside.TestCase.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
 TestBeside = Beside.TestCase
+
+
+class BesideMilvus(Beside):
+    store_of = staticmethod(lambda folder: Milvus(folder.with_suffix(".db")))
+
+
+BesideMilvus.TestCase.settings = settings(max_examples=3, stateful_step_count=15, deadline=None)
+TestBesideMilvus = pytest.mark.slow(
+    pytest.mark.skipif(not has_milvus, reason=NO_MILVUS)(BesideMilvus.TestCase)
+)
