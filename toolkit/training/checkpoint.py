@@ -88,15 +88,16 @@ def save_checkpoint(
         StorageError: the disk is full; what the folder held is as it was.
     """
     with _room_for(folder, state), atomic_directory(folder) as temporary:
-        weights = {".pdparams": state_arrays(learner.model)}
-        if learner.average is not None:
-            weights[".pdema"] = learner.average.weights()
-        for suffix, arrays in weights.items():
-            write_state(temporary / f"{prefix}{suffix}", arrays)
-        write_state(temporary / f"{prefix}.pdopt", learner.optimizer.state())
-        digests = {
-            suffix: sha256_file(temporary / f"{prefix}{suffix}") for suffix in (*weights, ".pdopt")
+        states: dict[str, Callable[[], Mapping[str, Any]]] = {
+            ".pdparams": lambda: state_arrays(learner.model)
         }
+        if learner.average is not None:
+            states[".pdema"] = learner.average.weights
+        states[".pdopt"] = learner.optimizer.state
+        # One after the other: what is written is a copy, and a large head leaves room for few.
+        for suffix, state_of in states.items():
+            write_state(temporary / f"{prefix}{suffix}", state_of())
+        digests = {suffix: sha256_file(temporary / f"{prefix}{suffix}") for suffix in states}
         write_state(temporary / f"{prefix}.pdstates", _states(learner, state, digests))
         info = {
             "metric": state.metric,
