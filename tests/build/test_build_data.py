@@ -62,14 +62,14 @@ def test_the_head_has_as_many_rows_as_asked_for(configure, given, outputs):
     ("overrides", "message"),
     [
         (["Train.num_classes=3"], "Train.num_classes is 3 .* 4 labels: set it to 4 or more"),
-        (["Train.batch_size=33"], "batch_size 33 is more than the 32 pictures.* 32 or smaller"),
+        (["Train.batch_size=33"], "batch_size is 33: the data has 32 pictures.* 32 or less"),
         (
             ["Data.sampler={name: PKSampler, sample_per_id: 4}", "Train.batch_size=10"],
-            "batch_size 10 is not a multiple of sample_per_id 4: use batch_size 8 or 12",
+            "batch_size is 10: it is not a multiple of sample_per_id, 4. Use 8.",
         ),
         (
             ["Data.sampler={name: PKSampler, sample_per_id: 4}", "Train.batch_size=20"],
-            "needs at least 5 classes .* the data has 4: use batch_size 16 or smaller",
+            "needs 5 classes .* the data has 4. Use 16 or less",
         ),
         (["Data.train_transforms=[ResizeImage: {size: 32}]"], "must end with NormalizeImage"),
     ],
