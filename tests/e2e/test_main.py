@@ -1,5 +1,6 @@
 """main.py on a drawn dataset: what a person types, and what they get."""
 
+import ast
 import json
 import os
 import shutil
@@ -298,12 +299,15 @@ def test_a_killed_run_can_be_used_and_resumed(
 def test_the_readme_s_python_runs(trained: Path, repository: Path, tmp_path: Path) -> None:
     text = (repository / "README.md").read_text(encoding="utf-8")
     blocks = [part.partition("```")[0] for part in text.split("```python\n")[1:]]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     code = "\n".join(blocks)
+    picture = next((trained / "dataset/images").rglob("*.*"))
     for written, real in (
         ("output/mine/best_model/inference", trained / "output/best_model/inference"),
         ("my_photographs/", trained / "dataset/images"),
         ("features/", tmp_path),
+        ('"index"', f'"{tmp_path}/index"'),
+        ("shelf.jpg", picture),
     ):
         assert written in code
         code = code.replace(written, str(real))
@@ -314,3 +318,6 @@ def test_the_readme_s_python_runs(trained: Path, repository: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("*_res.json"))) == 56
     assert done.stdout.count("(256,)") == 56  # of the model that ships with the package
+    hits = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert len(hits) == 5
+    assert hits[0][1] == pytest.approx(1, abs=1e-4), "the picture is in the index"

@@ -110,7 +110,7 @@ def test_a_built_index_is_a_database_of_the_service(
     service = make_service(root)
     database = service.databases(WRITER).get("packages")
     rows = [line.split() for line in (drawn_dataset / "gallery.txt").read_text().splitlines()]
-    with open_index(report.folder, read_only=True) as built:
+    with open_index(report.place, read_only=True) as built:
         assert built.facts.count == database.facts.count == len(rows)
     for path, label, *_ in rows:
         (vector,) = service.embedder.embed((drawn_dataset / path).read_bytes())
