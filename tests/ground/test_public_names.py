@@ -10,7 +10,15 @@ HEAVY = ("paddle", "numpy", "cv2", "matplotlib", "pydantic", "faiss", "rich", "P
 
 
 def test_the_public_names_are_these() -> None:
-    functions = "build_index create_model extract list_models model_card run search".split()
+    functions = [
+        "build_index",
+        "create_model",
+        "extract",
+        "list_models",
+        "model_card",
+        "run",
+        "search",
+    ]
     assert toolkit.__all__ == ["ToolkitError", "__version__", *functions]
     for name in toolkit.__all__:
         assert getattr(toolkit, name) is not None
