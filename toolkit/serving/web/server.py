@@ -72,8 +72,8 @@ def listen(host: str, port: int) -> socket.socket:
         ConfigError: the address is not ours, or taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches off Nagle's algorithm only where the protocol is named; with it the body of an
-    # answer waits 40 ms for the client to confirm the head.
+    # asyncio switches off Nagle's algorithm only where the protocol is named; with it the body of
+    # an answer waits 40 ms for the client to confirm the head.
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
