@@ -36,6 +36,16 @@ _HITS_AT_ONCE = 512
 Stored = tuple[int, str, str]
 """Row, id and the record as JSON."""
 
+# What SQLite says (sqlite3_errstr), and its name for it.
+_TEXTS = {
+    "disk is full": "SQLITE_FULL",
+    "disk I/O error": "SQLITE_IOERR",
+    "readonly database": "SQLITE_READONLY",
+    "unable to open": "SQLITE_CANTOPEN",
+    "not a database": "SQLITE_NOTADB",
+    "malformed": "SQLITE_CORRUPT",
+}
+
 
 class RecordStore:
     """One SQLite file. Any thread may read; `write` is for one at a time.
@@ -258,7 +268,7 @@ def _said(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        name = getattr(error, "sqlite_errorname", "")
+        name = _name_of(error)
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
             raise StorageError(
                 f"{file}: {error}. Nothing of this write was kept, and nothing from before is "
@@ -269,3 +279,11 @@ def _said(file: Path) -> Iterator[None]:
                 f"{file} is damaged: {error}. Put back a copy, or build the index anew."
             ) from error
         raise
+
+
+def _name_of(error: sqlite3.DatabaseError) -> str:
+    """Returns SQLite's name of an error; empty for one that is not told apart here."""
+    told: str | None = getattr(error, "sqlite_errorname", None)  # from Python 3.11 on
+    if told is not None:
+        return told
+    return next((name for text, name in _TEXTS.items() if text in str(error)), "")
