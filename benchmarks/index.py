@@ -44,7 +44,7 @@ from toolkit.index.database.database import Database
 from toolkit.index.database.opening import create_index
 from toolkit.index.planner import memory_mib
 from toolkit.index.similarity import Similarity
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 
 AREA = "index"
 SIZES, QUICK_SIZES = (100_000, 1_000_000), (20_000,)

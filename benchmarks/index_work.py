@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.measure import seconds
 from toolkit.index.database.database import Database
 from toolkit.index.database.opening import open_index
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 
 Bare = Callable[[NDArray[np.float32]], Any]
 """FAISS alone: products and positions of the K nearest of each query."""

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
 from toolkit.fetch.download import Progress as Told
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 
 _MEGABYTE = 1_000_000
 

@@ -16,7 +16,8 @@ from toolkit import storage
 from toolkit.data.convert import SourceProblem
 from toolkit.data.split import SPLITS
 from toolkit.errors import DatasetError
-from toolkit.runtime import Progress, cores_allowed
+from toolkit.progress import Progress
+from toolkit.runtime import cores_allowed
 
 RECORD = "conversion.json"
 _FORMAT_VERSION = 1

@@ -26,7 +26,7 @@ from toolkit.data.manifest import (
 )
 from toolkit.data.split import SPLITS
 from toolkit.errors import DatasetError
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 
 RECORD = "merge.json"
 _FORMAT_VERSION = 1

@@ -4,7 +4,6 @@ import io
 
 import pytest
 
-from toolkit import runtime
 from toolkit.downloads import download_bar
 
 MEGABYTE = 1_000_000
@@ -12,7 +11,7 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    monkeypatch.setattr(runtime, "_PLAIN_LINE_SECONDS", 0.0)
+    monkeypatch.setattr("toolkit.progress._PLAIN_LINE_SECONDS", 0.0)
     return io.StringIO()
 
 

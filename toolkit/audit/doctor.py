@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from toolkit import runtime
 from toolkit.audit.dataset import LoadedDataset, locate
 from toolkit.audit.examination import Examination, TrainingNeeds
 from toolkit.audit.facts import ImageFacts
@@ -15,7 +14,9 @@ from toolkit.audit.facts_cache import is_current, read_facts, write_facts
 from toolkit.audit.findings import Finding, count, in_order
 from toolkit.audit.options import AuditOptions
 from toolkit.audit.probing import Prober, WorkerPool, probe_here
+from toolkit.progress import Progress
 from toolkit.registry import CHECKS
+from toolkit.runtime import cores_allowed
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def examine(
     """
     options = options or AuditOptions()
     if prober is None:
-        workers = runtime.cores_allowed() if workers is None else workers
+        workers = cores_allowed() if workers is None else workers
         prober = WorkerPool(workers) if workers else probe_here
     files = _files(dataset)
     facts = gather_facts(files, prober, max_pixels=options.max_pixels, cache=cache)
@@ -117,7 +118,7 @@ def gather_facts(
     if not unknown:
         return facts
     try:
-        with runtime.Progress("check images", len(unknown)) as progress:
+        with Progress("check images", len(unknown)) as progress:
             for fact in prober(unknown, max_pixels):
                 facts[Path(fact.path)] = fact
                 progress.advance()

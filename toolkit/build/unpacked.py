@@ -7,7 +7,7 @@ from toolkit.build.lists import packed_images
 from toolkit.config.schema import Config
 from toolkit.data.packing.reading import PackedPictures
 from toolkit.errors import RecordError
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 from toolkit.storage import write_bytes, write_text
 
 _LOG = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from toolkit.data.record_file import (
     writing_records,
 )
 from toolkit.errors import ImageError
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from toolkit.evaluation.retrieval_result import RetrievalResult
 from toolkit.inference.embed import EmbeddedPaths, Failure
 from toolkit.metrics.bootstrap import bootstrap_intervals
 from toolkit.metrics.knn import knn_hits
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 
 Embed = Callable[[list[Path]], EmbeddedPaths]
 

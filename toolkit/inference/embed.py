@@ -15,7 +15,7 @@ from toolkit.data.sources import Source
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.inference.engines.engine import Engine
 from toolkit.inference.pipeline import FeaturePipeline
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 

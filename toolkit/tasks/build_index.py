@@ -16,7 +16,7 @@ from toolkit.index.kinds.making import check_kind
 from toolkit.index.paddlex import write_paddlex
 from toolkit.index.planner import plan
 from toolkit.index.similarity import Similarity
-from toolkit.runtime import Progress, stopwatch
+from toolkit.progress import Progress, stopwatch
 
 _LOG = logging.getLogger(__name__)
 _NAMED = 10

@@ -32,7 +32,8 @@ from toolkit.extraction.worker import ShardReport, WorkOrder
 from toolkit.extraction.writers.writer import Writer
 from toolkit.fetch.lock import locked
 from toolkit.inference.engines.devices import machine_device
-from toolkit.runtime import Progress, cores_allowed, stopwatch
+from toolkit.progress import Progress, stopwatch
+from toolkit.runtime import cores_allowed
 from toolkit.tasks.extract_report import ExtractReport, Tally
 
 _LOG = logging.getLogger(__name__)

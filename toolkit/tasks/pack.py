@@ -30,7 +30,7 @@ from toolkit.data.packing.shard import ShardNote, finished_shard, write_shard
 from toolkit.errors import DatasetError
 from toolkit.fetch.http import fetch_bytes
 from toolkit.inference.work_ahead import in_order, worker_threads
-from toolkit.runtime import Progress, stopwatch
+from toolkit.progress import Progress, stopwatch
 
 _LOG = logging.getLogger(__name__)
 _NAMED = 10

@@ -12,7 +12,7 @@ from toolkit.errors import ConfigError, DatasetError
 from toolkit.inference.directory import open_predictor
 from toolkit.inference.result import FeatureResult
 from toolkit.inference.saving import AddRow, feature_files, open_features
-from toolkit.runtime import Progress, stopwatch
+from toolkit.progress import Progress, stopwatch
 
 _NAMED = 10
 

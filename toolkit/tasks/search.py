@@ -16,8 +16,8 @@ from toolkit.data.decode import read_rgb
 from toolkit.errors import ImageError
 from toolkit.evaluation.open_set import Threshold
 from toolkit.index.recognition import vote
+from toolkit.progress import Progress, stopwatch
 from toolkit.reports.contact_sheet import Cell, write_contact_sheet
-from toolkit.runtime import Progress, stopwatch
 from toolkit.storage import atomic_path
 
 _NAMED = 5

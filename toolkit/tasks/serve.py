@@ -7,12 +7,12 @@ from typing import Any
 from toolkit.build.exported import exported_model
 from toolkit.config.schema import Config
 from toolkit.errors import import_optional
-from toolkit.runtime import stopwatch
+from toolkit.progress import stopwatch
 from toolkit.serving.json_log import log_as_json
 from toolkit.serving.opening import limits_of, open_service, raise_descriptor_limit, tokens_of
 
 _LOG = logging.getLogger(__name__)
-_PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
+_PACKAGES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "python_multipart")
 
 
 @dataclass(frozen=True)

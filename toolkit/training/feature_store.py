@@ -21,7 +21,7 @@ from toolkit.data.record_file import (
 )
 from toolkit.data.transforms.pipeline import Pipeline
 from toolkit.errors import StorageError
-from toolkit.runtime import Progress
+from toolkit.progress import Progress
 from toolkit.training.backbone_reader import Read
 from toolkit.training.loader import made_ahead
 
