@@ -159,6 +159,7 @@ _EXTRA_OF = {
     "botocore": "object-store",
     "fastapi": "service",
     "fsspec": "object-store",
+    "httptools": "service",
     "ml_dtypes": "onnxruntime",
     "mlflow": "mlflow",
     "numba": "kernels",

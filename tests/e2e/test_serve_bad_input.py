@@ -9,7 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -218,6 +218,32 @@ def test_slow_uploads_leave_room_for_others(tmp_path: Path) -> None:
         stop.set()
         for one in slow:
             one.close()
+        server.kill()
+
+
+def test_heads_that_never_end_are_let_go(tmp_path: Path) -> None:
+    """The first of a connection, one after a request that was answered, and one without an end."""
+    server = Served(tmp_path / "root", tmp_path / "out", "Serve.read_timeout=1.0")
+    parts = urlsplit(server.address)
+    probe = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    begun = b"GET /livez HTTP/1.1\r\nHo"
+    try:
+        with ExitStack() as stack:
+            silent, first, second, long = (
+                stack.enter_context(
+                    socket.create_connection((str(parts.hostname), int(parts.port or 0)), 30)
+                )
+                for _ in range(4)
+            )
+            first.sendall(begun)
+            second.sendall(probe + begun)
+            with suppress(OSError):  # it is refused while it sends
+                long.sendall(b"GET /livez HTTP/1.1\r\nX: " + b"x" * 10_000_000)
+            assert _all_of(long).startswith(b"HTTP/1.1 431 ")
+            assert _all_of(second).startswith(b"HTTP/1.1 200 ")
+            assert _all_of(first) == _all_of(silent) == b""
+            assert server.ask("/v1/features", drawn(1), **PNG)[0] == 200
+    finally:
         server.kill()
 
 

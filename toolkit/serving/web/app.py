@@ -90,10 +90,12 @@ def build_application(
         lambda: gate.buffers.requests,
         lambda: gate.buffers.bytes,
     )
-    app.include_router(probe_routes(service, metrics, lambda: gate.is_stopping))
+    # Routes are tried in turn: pictures are searched with more often than databases are made.
+    app.include_router(picture_routes(service, workers))
     app.include_router(predict_routes(service, workers, services))
-    for routes in (database_routes, picture_routes, feature_routes, shitu_routes):
+    for routes in (feature_routes, shitu_routes, database_routes):
         app.include_router(routes(service, workers))
+    app.include_router(probe_routes(service, metrics, lambda: gate.is_stopping))
     jobs = Jobs(service)
     app.include_router(job_routes(service, workers, jobs))
     if page and has_page():

@@ -52,6 +52,16 @@ def picture_routes(service: Service, workers: Workers) -> APIRouter:
     router = APIRouter(prefix="/v1/databases/{name}", tags=["pictures"], responses=PROBLEMS)
 
     @router.post(
+        "/search",
+        response_model=SearchAnswer,
+        summary="Find the nearest pictures",
+        openapi_extra=body_of(SearchOptions),
+    )
+    async def search(name: str, request: Request) -> Response:
+        form, client = await read_form(request), asker(request)
+        return json_answer(await workers.run(lambda: _found(service, client, name, form)))
+
+    @router.post(
         "/images",
         response_model=Added,
         status_code=201,
@@ -117,16 +127,6 @@ def picture_routes(service: Service, workers: Workers) -> APIRouter:
         key = checked_group(group_id), checked_intra(intra_id)
         body, its_type = await workers.run(lambda: _kept(service, asker(request), name, key, side))
         return Response(body, media_type=its_type, headers=_SHOWN)
-
-    @router.post(
-        "/search",
-        response_model=SearchAnswer,
-        summary="Find the nearest pictures",
-        openapi_extra=body_of(SearchOptions),
-    )
-    async def search(name: str, request: Request) -> Response:
-        form, client = await read_form(request), asker(request)
-        return json_answer(await workers.run(lambda: _found(service, client, name, form)))
 
     return router
 

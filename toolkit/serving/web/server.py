@@ -1,6 +1,7 @@
 """uvicorn around the application: a socket, deadlines for slow clients, a stop that finishes."""
 
 import asyncio
+import json
 import logging
 import signal
 import socket
@@ -9,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from toolkit.errors import ConfigError
 from toolkit.serving.limits import Limits
@@ -17,19 +18,35 @@ from toolkit.serving.web.app import Application
 
 _LOG = logging.getLogger(__name__)
 _BACKLOG = 2048
-_REFUSAL = b'{"title": "Busy", "status": 503, "detail": "Too many connections; try again."}'
-_REFUSED = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(_REFUSAL)
-) + _REFUSAL
+_MOST_HEAD_BYTES = 65_536
 
 
-class _Connection(H11Protocol):
-    """A connection whose first request must come in time; there are only so many."""
+def _refusal(status: int, phrase: str, title: str, detail: str, header: str = "") -> bytes:
+    body = json.dumps({"title": title, "status": status, "detail": detail})
+    return (
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\n{header}"
+        f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+# Of those that no route, and not even the gate, comes to see.
+_REFUSED = _refusal(
+    503, "Service Unavailable", "Busy", "Too many connections; try again.", "Retry-After: 1\r\n"
+)
+_LONG_HEAD = _refusal(
+    431, "Request Header Fields Too Large", "Headers too long",
+    f"Address and headers are longer than {_MOST_HEAD_BYTES:,} bytes.",
+)  # fmt: skip
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection whose requests must begin in time and briefly; there are only so many."""
 
     def __init__(self, limits: Limits, **options: Any) -> None:
         super().__init__(**options)
         self._limits = limits
+        self._silence: asyncio.TimerHandle | None = None
+        self._in_head, self._head_bytes = False, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -37,12 +54,41 @@ class _Connection(H11Protocol):
             transport.write(_REFUSED)
             transport.close()
             return
-        self.loop.call_later(self._limits.read_timeout, self._close_if_silent)
+        self._await_head()
 
-    def _close_if_silent(self) -> None:
-        cycle: Any = self.cycle  # None until there is a request, whatever uvicorn's types say
-        if cycle is None and not self.transport.is_closing():
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        # The parser keeps a head of any length.
+        self._head_bytes += len(data)
+        if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_LONG_HEAD)
             self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        if self._silence is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._in_head = False
+        self._head_is_there()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        """Gives the client a while for the head of a request; the gate looks after its body."""
+        self._silence = self.loop.call_later(self._limits.read_timeout, self.transport.close)
+
+    def _head_is_there(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
 
 class _Server(uvicorn.Server):
