@@ -82,10 +82,15 @@ def checked_records(
             f"There are {len(ids)} ids, {len(ready)} vectors and {len(given)} records; there must "
             "be one of each for every record."
         )
-    return ready, [_as_json(key, record) for key, record in zip(ids, given, strict=True)]
+    return ready, [as_json(key, record) for key, record in zip(ids, given, strict=True)]
 
 
-def _as_json(key: str, record: Record) -> str:
+def as_json(key: str, record: Record) -> str:
+    """Returns a record as it is kept.
+
+    Raises:
+        VectorIndexError: it cannot be.
+    """
     if not isinstance(record, Mapping):
         raise VectorIndexError(f"The record of {key!r} is {record!r}; it must be a JSON object.")
     try:

@@ -6,6 +6,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from toolkit.serving.batching import MicroBatcher
 from toolkit.serving.problems import Kind, Problem
 
 Vector = NDArray[np.float32]
+_Answer = TypeVar("_Answer")
 _WARM_UP_SIDE = 64
 # Of one request, so that a long one leaves room in the queue for others.
 _AT_ONCE = 16
@@ -65,7 +67,7 @@ class Embedder:
         # way; where there is one stream (a GPU), a batch is prepared while another is computed.
         streams = predictor.streams()
         self._side_by_side, self._computing = streams > 1, _Inside()
-        self._batches: MicroBatcher[bytes, Vector] = MicroBatcher(
+        self._batches: MicroBatcher[_Asked[Any], Any] = MicroBatcher(
             self._run,
             batch_size=min(batch_size, PICTURES_A_PASS) if self._side_by_side else batch_size,
             wait=wait,
@@ -96,10 +98,26 @@ class Embedder:
             vectors += self._embedded(pictures[start : start + _AT_ONCE])
         return vectors
 
+    def embed_then(self, picture: bytes, go_on: Callable[[Vector], _Answer]) -> Future[_Answer]:
+        """Returns what `go_on` makes of a picture's vector, in the thread that computes it.
+
+        Handing the vector to another thread takes as long as a search among a few thousand.
+
+        Args:
+            picture: bytes of an image file.
+            go_on: takes the vector of length 1; brief, as others wait for its thread.
+
+        Raises:
+            Problem: the picture is too large or none at all, or too many wait. What else goes wrong
+                is raised by the future.
+        """
+        self.check(picture)
+        return self._batches.submit(_Asked(picture, go_on))
+
     def _embedded(self, pictures: Sequence[bytes]) -> list[Vector]:
         futures = list[Future[Vector]]()
         try:
-            futures += [self._batches.submit(picture) for picture in pictures]
+            futures += [self._batches.submit(_Asked(picture, _kept)) for picture in pictures]
             return [future.result(self._timeout) for future in futures]
         except FutureTimeoutError:
             raise Problem(
@@ -132,20 +150,16 @@ class Embedder:
                 f"{self.max_pixels:,} (Serve.max_pixels) are decoded. Scale it down.",
             )
 
-    def _run(self, pictures: Sequence[bytes]) -> list[Vector | Exception]:
-        results: Iterable[FeatureResult]
+    def _run(self, batch: "Sequence[_Asked[Any]]") -> list[Any]:
+        results = self._computed([asked.picture for asked in batch])
+        return [asked.answer(result) for asked, result in zip(batch, results, strict=True)]
+
+    def _computed(self, pictures: Sequence[bytes]) -> Iterable[FeatureResult]:
         if self._side_by_side:
             with self._computing.one_more() as others:
                 alone = len(pictures) == 1 and not others and not self._batches.depth
-                results = self._predictor.predict_here(pictures, alone=alone)
-        else:
-            results = self._predictor.predict(list(pictures), batch_size=len(pictures))
-        return [
-            Problem(Kind.BAD_PICTURE, f"The picture cannot be used: {result.error}")
-            if result.feature is None
-            else result.feature
-            for result in results
-        ]
+                return self._predictor.predict_here(pictures, alone=alone)
+        return self._predictor.predict(list(pictures), batch_size=len(pictures))
 
     def _warm_up(self) -> int:
         """Runs the network once, which says how long vectors are; no client is the first one."""
@@ -155,6 +169,26 @@ class Embedder:
         if result.feature is None:
             raise ValueError(f"{self.model_name} gives no feature for noise: {result.error}")
         return len(result.feature)
+
+
+@dataclass(frozen=True)
+class _Asked(Generic[_Answer]):
+    """A picture, and what is made of its vector."""
+
+    picture: bytes
+    go_on: Callable[[Vector], _Answer]
+
+    def answer(self, result: FeatureResult) -> _Answer | Exception:
+        if result.feature is None:
+            return Problem(Kind.BAD_PICTURE, f"The picture cannot be used: {result.error}")
+        try:
+            return self.go_on(result.feature)
+        except Exception as error:
+            return error
+
+
+def _kept(vector: Vector) -> Vector:
+    return vector
 
 
 class _Inside:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import VectorIndexError
+from toolkit.index.checking import as_json
 from toolkit.index.database.copy_store import CopyStore
 from toolkit.index.database.current import Current
 from toolkit.index.database.header import Generation
@@ -68,12 +69,12 @@ class Copy:
 
     def _write(self, rows: NDArray[np.int64]) -> int:
         kept, vectors = self.source.vectors(rows)
-        stored = self.source.stored(kept.tolist())
+        records = self.source.records(kept.tolist())
         pairs = [(row, vector) for row, vector in zip(kept.tolist(), vectors, strict=True)
-                 if row in stored]  # fmt: skip
+                 if row in records]  # fmt: skip
         if not pairs:
             return 0
-        entries = [Entry.read(*stored[row][1:], vector) for row, vector in pairs]
+        entries = [Entry(*records[row], vector) for row, vector in pairs]
         ready = self._similarity.prepare(self._embed(entries), "re-embedded")
         if len(ready) != len(entries):
             raise VectorIndexError(
@@ -84,6 +85,7 @@ class Copy:
             # An id that was written again while the first was on its way is there already.
             ids = [entry.id for entry in entries]
             self.target.delete(sorted(self.target.rows_of_ids(ids).values()))
-            self.target.insert(start, ids, [stored[row][2] for row, _ in pairs], ready)
+            texts = [as_json(entry.id, entry.record) for entry in entries]
+            self.target.insert(start, ids, texts, ready)
             self.target.note(start, [row for row, _ in pairs])
         return len(entries)

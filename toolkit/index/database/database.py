@@ -1,6 +1,5 @@
 """The index in a folder: the interface over a store, a structure and their files."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -156,14 +155,9 @@ class Database(VectorIndex):
                 ready = live.similarity.prepare(queries, "query")
                 closeness, rows = live.nearest(ready, k, where)
                 wanted = unique_rows(rows)
-                stored = live.store.stored(wanted)
-            if len(stored) == len(wanted):
+                records = live.store.records(wanted)
+            if len(records) == len(wanted):
                 break
-        # One text is read three times as fast as one for each record.
-        texts = json.loads(f"[{','.join(text for _, _, text in stored.values())}]")
-        records = {
-            row: (key, record) for (row, key, _), record in zip(stored.values(), texts, strict=True)
-        }
         return hits_of(live.similarity, closeness, rows, records, threshold)
 
     def count(self, where: Filter | None = None) -> int:
@@ -180,11 +174,10 @@ class Database(VectorIndex):
         wanted = store.rows(where=where)
         for start in range(0, len(wanted), _ENTRIES_AT_ONCE):
             some = wanted[start : start + _ENTRIES_AT_ONCE]
-            stored = store.stored(some.tolist())
+            records = store.records(some.tolist())
             for row, vector in zip(*store.vectors(some), strict=True):
-                if int(row) in stored:
-                    _, key, text = stored[int(row)]
-                    yield Entry.read(key, text, vector)
+                if int(row) in records:
+                    yield Entry(*records[int(row)], vector)
 
     # Other structures, other models.
 

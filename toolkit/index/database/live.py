@@ -164,5 +164,4 @@ class Live:
 
 def unique_rows(rows: NDArray[np.int64]) -> Sequence[int]:
     """Returns the rows that were found, each once."""
-    found: list[int] = np.unique(rows[rows >= 0]).tolist()
-    return found
+    return list(set(rows.ravel().tolist()) - {-1})

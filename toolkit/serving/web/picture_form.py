@@ -47,6 +47,11 @@ class PictureForm:
         except ValidationError as error:
             raise Problem(Kind.WRONG_VALUE, said(error)) from error
 
+    def uploaded(self, name: str) -> bytes | None:
+        """Returns the bytes of a picture that came as such."""
+        given = self.pictures.get(name)
+        return given if isinstance(given, bytes) else None
+
     def picture(self, name: str, service: Service, client: Client) -> bytes:
         """Returns the bytes of a picture.
 

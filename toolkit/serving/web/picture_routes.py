@@ -1,10 +1,12 @@
 """``/v1/databases/{name}``: pictures, the pictures of them, and search."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from toolkit.serving.embedding import Vector
 from toolkit.serving.kept_picture import content_type, name_for, thumbnail
 from toolkit.serving.picture_parts import Part, parts_of
 from toolkit.serving.picture_records import (
@@ -58,8 +60,9 @@ def picture_routes(service: Service, workers: Workers) -> APIRouter:
         openapi_extra=body_of(SearchOptions),
     )
     async def search(name: str, request: Request) -> Response:
-        form, client = await read_form(request), asker(request)
-        return json_answer(await workers.run(lambda: _found(service, client, name, form)))
+        form = await read_form(request)
+        search = _Search(service, asker(request), name, form.options(SearchOptions))
+        return json_answer(await search.answer(form, workers))
 
     @router.post(
         "/images",
@@ -146,23 +149,42 @@ def _added(service: Service, client: Client, name: str, form: PictureForm) -> di
     return {**record.to_json(), "is_new": is_new}
 
 
-def _found(service: Service, client: Client, name: str, form: PictureForm) -> dict[str, Any]:
-    options = form.options(SearchOptions)
-    if options.k > service.max_topk:
-        raise Problem(Kind.WRONG_VALUE, f"k is {options.k}; at most {service.max_topk} are found.")
-    database = service.databases(client).get(name)
-    where = dict(options.where)
-    if options.group_id is not None:
-        where["group_id"] = checked_group(options.group_id)
-    picture, told = form.picture("image", service, client), dict[str, Any]()
-    if options.detect:
-        part, *_ = _detected(service, picture)
-        picture, told = part.picture, {"box": list(part.corners)}
-    (vector,) = service.embedder.embed(picture)
-    hits = database.search(
-        vector, options.k, where=where, threshold=options.threshold, by_group=options.by_group
-    )
-    return {"neighbours": [hit_json(hit, rank) for rank, hit in enumerate(hits, start=1)], **told}
+@dataclass(frozen=True)
+class _Search:
+    """What one request is to find."""
+
+    service: Service
+    client: Client
+    name: str
+    options: SearchOptions
+
+    async def answer(self, form: PictureForm, workers: Workers) -> dict[str, Any]:
+        if self.options.k > (most := self.service.max_topk):
+            said = f"k is {self.options.k}; at most {most} are found."
+            raise Problem(Kind.WRONG_VALUE, said)
+        picture = form.uploaded("image")
+        if picture is None or self.options.detect:
+            return await workers.run(lambda: self._by_form(form))
+        # Nothing is to be fetched or decoded before: from here to the network, and back.
+        return await workers.answer(self.service.embedder.embed_then(picture, self._found))
+
+    def _by_form(self, form: PictureForm) -> dict[str, Any]:
+        picture, told = form.picture("image", self.service, self.client), dict[str, Any]()
+        if self.options.detect:
+            part, *_ = _detected(self.service, picture)
+            picture, told = part.picture, {"box": list(part.corners)}
+        (vector,) = self.service.embedder.embed(picture)
+        return self._found(vector) | told
+
+    def _found(self, vector: Vector) -> dict[str, Any]:
+        options, where = self.options, dict(self.options.where)
+        if options.group_id is not None:
+            where["group_id"] = checked_group(options.group_id)
+        database = self.service.databases(self.client).get(self.name)
+        hits = database.search(
+            vector, options.k, where=where, threshold=options.threshold, by_group=options.by_group
+        )
+        return {"neighbours": [hit_json(hit, rank) for rank, hit in enumerate(hits, start=1)]}
 
 
 def _detected(service: Service, picture: bytes) -> list[Part]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from toolkit.serving.limits import Limits
@@ -29,9 +29,17 @@ class Workers:
             Problem: it takes too long. A change that is under way is still made.
             Exception: whatever the work raises.
         """
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await self.answer(self._pool.submit(work))
+
+    async def answer(self, future: "Future[_Done]") -> _Done:
+        """Waits for what another thread does.
+
+        Raises:
+            Problem: it takes too long; what nobody has begun is left undone.
+            Exception: whatever the work raises.
+        """
         try:
-            return await asyncio.wait_for(future, self.limits.timeout)
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.timeout)
         except asyncio.TimeoutError:
             raise Problem(
                 Kind.TIMED_OUT,
