@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from selfsup_files import METHODS, TINY, VIEWS
 
 from dataset_tools.run_unlabelled import _parser, unlabelled_steps
 from toolkit import run
+from toolkit.cards.weight_sources import find_weights
+from toolkit.cards.weights import read_weights
 from toolkit.config.load import load_config
 
 pytestmark = pytest.mark.e2e
@@ -77,3 +80,25 @@ def test_every_step_is_a_whole_configuration(repository, tmp_path):
         assert step[:2] == ["main.py", "-c"]
         modes.append(load_config(repository / step[2], step[4::2]).Global.mode)
     assert modes == ["train", "export", "build_index", "search"]
+
+
+@pytest.mark.slow
+def test_a_training_with_labels_starts_from_one_without(drawn_dataset, tmp_path, tiny_config):
+    without = load_config(tiny(tmp_path, drawn_dataset), [
+        "Global.mode=train", f"Global.output={tmp_path / 'without'}", "Train.max_steps=3",
+        "Export.onnx=false",
+    ])  # fmt: skip
+    run(without)
+    file = tmp_path / "with_labels.yaml"
+    file.write_text(tiny_config.format(dataset=drawn_dataset, output=tmp_path / "with"))
+    # It stays as it is, so what comes out is what went in.
+    run(load_config(file, [
+        "Global.mode=train", f"Train.pretrain_weight_path={tmp_path / 'without'}",
+        "Train.max_steps=1", "Train.freeze_backbone=true", "Export.onnx=false",
+    ]))  # fmt: skip
+    before = read_weights(find_weights(tmp_path / "without"))
+    after = read_weights(find_weights(tmp_path / "with"))
+    names = [name for name in after if name.startswith("backbone.")]
+    assert names
+    for name in names:
+        np.testing.assert_array_equal(after[name], before[name])

@@ -5,10 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from toolkit.serving.embedding import compared
+from toolkit.serving.embedding import Vector, compared
 from toolkit.serving.service import Service
 from toolkit.serving.web.answers import json_answer
 from toolkit.serving.web.asking import asker
+from toolkit.serving.web.embedding import with_vector
 from toolkit.serving.web.picture_form import body_of, read_form
 from toolkit.serving.web.rest_models import Features, MatchAnswer, NoOptions
 from toolkit.serving.web.rest_problems import PROBLEMS
@@ -29,11 +30,10 @@ def feature_routes(service: Service, workers: Workers) -> APIRouter:
         openapi_extra=body_of(NoOptions),
     )
     async def features(request: Request) -> Response:
-        form, client = await read_form(request), asker(request)
+        form = await read_form(request)
+        form.options(NoOptions)
 
-        def work() -> dict[str, Any]:
-            form.options(NoOptions)
-            (vector,) = embedder.embed(form.picture("image", service, client))
+        def told(vector: Vector) -> dict[str, Any]:
             return {
                 # The shortest digits that give the same float32.
                 "feature": [float(str(value)) for value in vector],
@@ -42,7 +42,7 @@ def feature_routes(service: Service, workers: Workers) -> APIRouter:
                 "fingerprint": embedder.fingerprint,
             }
 
-        return json_answer(await workers.run(work))
+        return json_answer(await with_vector(form, service, asker(request), workers, told))
 
     @router.post(
         "/match",

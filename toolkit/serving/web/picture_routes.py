@@ -24,6 +24,7 @@ from toolkit.serving.service import Service
 from toolkit.serving.tokens import Client
 from toolkit.serving.web.answers import json_answer
 from toolkit.serving.web.asking import asker, writer
+from toolkit.serving.web.embedding import with_vector
 from toolkit.serving.web.picture_form import PictureForm, body_of, read_form
 from toolkit.serving.web.rest_models import (
     Added,
@@ -162,19 +163,14 @@ class _Search:
         if self.options.k > (most := self.service.max_topk):
             said = f"k is {self.options.k}; at most {most} are found."
             raise Problem(Kind.WRONG_VALUE, said)
-        picture = form.uploaded("image")
-        if picture is None or self.options.detect:
-            return await workers.run(lambda: self._by_form(form))
-        # Nothing is to be fetched or decoded before: from here to the network, and back.
-        return await workers.answer(self.service.embedder.embed_then(picture, self._found))
-
-    def _by_form(self, form: PictureForm) -> dict[str, Any]:
-        picture, told = form.picture("image", self.service, self.client), dict[str, Any]()
         if self.options.detect:
-            part, *_ = _detected(self.service, picture)
-            picture, told = part.picture, {"box": list(part.corners)}
-        (vector,) = self.service.embedder.embed(picture)
-        return self._found(vector) | told
+            return await workers.run(lambda: self._detected(form))
+        return await with_vector(form, self.service, self.client, workers, self._found)
+
+    def _detected(self, form: PictureForm) -> dict[str, Any]:
+        part, *_ = _detected(self.service, form.picture("image", self.service, self.client))
+        (vector,) = self.service.embedder.embed(part.picture)
+        return self._found(vector) | {"box": list(part.corners)}
 
     def _found(self, vector: Vector) -> dict[str, Any]:
         options, where = self.options, dict(self.options.where)
