@@ -7,17 +7,18 @@ the process, pictures become features, in a call each or in batches of 16. Over 
 a picture, which is decoded, embedded and searched for among 2,000 vectors, and gets ten neighbours
 as JSON; 1, 4 and 16 clients wait for one answer before they send the next picture. The clients
 share the cores with the server; how much of them they take is told.
+
+Beside PaddleX's server: the same requests of the form that it has, a picture in base64 for
+``/shitu-infer``, to both, over an index that both have built of the same pictures.
 """
 
+import base64
 import json
-import os
-import signal
+import shutil
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.answering import Answering
-from benchmarks.conformance.environments import REPOSITORY
 from benchmarks.measure import Comparison, Details, Options, Table, all_in_turn
 from benchmarks.models import NAME, exported_models
 from benchmarks.pictures import SmallPictures, photographs_of
+from benchmarks.servers import PADDLEX, TOKEN, paddlex_server, posted, toolkit_server
 from benchmarks.worker_process import Side, Worker
 from toolkit.inference.model_fingerprint import model_fingerprint
 from toolkit.runtime import cores_allowed
@@ -39,8 +40,6 @@ BATCH, RECORDS = 16, 2000
 REQUIRED = {1: 0.85, 4: 0.9, 16: 0.9}
 _PICTURES, _QUICK_PICTURES = 640, 160
 _CALIBRATION_PICTURES, _WARM_UP_PICTURES = 64, 48
-_TOKEN = "of-the-benchmark"  # noqa: S105 - of a server that lives for a measurement
-_STARTING_SECONDS = 120
 _FIGURES = "service_clients.json"
 
 
@@ -56,24 +55,64 @@ def measure(options: Options) -> list[Comparison]:
     calibration = _listed(folder / "calibration.txt", pictures[:_CALIBRATION_PICTURES])
     exported_models(models, calibration)
     model, told = models / "fp32", dict[int, list[dict[str, Any]]]()
+    shutil.rmtree(folder / "root", ignore_errors=True)
+    _write_database(folder / "root" / "default" / "pictures", model)
     with ExitStack() as stack:
-        address = stack.enter_context(_served(model, folder))
+        address = stack.enter_context(toolkit_server(model, folder / "root", folder))
         worker = stack.enter_context(
             closing(Worker(Side("toolkit", Path(sys.executable), model), folder / "predict.log"))
         )
-        command = [sys.executable, "-m", "benchmarks.service_clients", address, _TOKEN]
+        command = [sys.executable, "-m", "benchmarks.service_clients", TOKEN]
         clients = stack.enter_context(closing(Answering(command, {}, folder / "clients.log")))
+        ask = partial(_searches, clients, {"address": address, "index": None})
         sides: dict[str, Callable[[], float]] = {
-            str(number): partial(_searches, clients, listed, number, told) for number in REQUIRED
+            str(number): partial(ask, listed, number, told) for number in REQUIRED
         }
         sides["one by one"] = partial(worker.images_apart_per_second, listed)
         sides["in batches"] = partial(worker.images_per_second, listed, BATCH)
         worker.images_per_second(warm_up, BATCH)
         for number in REQUIRED:
-            _searches(clients, warm_up, number, {})
+            ask(warm_up, number, {})
         figures = all_in_turn(sides, options.repeats)
+        beside = _beside_paddlex(stack, clients, address, warm_up, options)
     (folder / _FIGURES).write_text(json.dumps(_latencies(told)), encoding="utf-8")
-    return [_row(number, figures, told[number]) for number in REQUIRED]
+    return [*(_row(number, figures, told[number]) for number in REQUIRED), *beside]
+
+
+def _beside_paddlex(
+    stack: ExitStack, clients: Answering, ours: str, listed: Path, options: Options
+) -> list[Comparison]:
+    """Times PaddleX's own requests at both servers, with as many clients each."""
+    folder, model = options.workspace / "service", options.workspace / "models" / "fp32"
+    sides: dict[str, Callable[[], float]] = {}
+    told: dict[str, dict[int, list[dict[str, Any]]]] = {"ours": {}, "theirs": {}}
+    theirs = stack.enter_context(paddlex_server(model, folder))
+    for name, address in (("ours", ours), ("theirs", theirs)):
+        asked = {"address": address, "index": _built(address, listed)}
+        for number in REQUIRED:
+            ask = partial(_searches, clients, asked, listed, number)
+            ask({})
+            sides[f"{name}, {number}"] = partial(ask, told[name])
+    figures = all_in_turn(sides, options.repeats)
+    return [
+        Comparison(
+            AREA, f"shitu-infer, {_clients(number)}", "images/s",
+            figures[f"ours, {number}"], figures[f"theirs, {number}"],
+            f"PaddleX {PADDLEX}'s server of PP-ShiTuV2, a detector that finds nothing",
+            note=f"p95 {_p95(told['ours'][number]):.1f} ms, "
+            f"theirs {_p95(told['theirs'][number]):.1f} ms.",
+        )
+        for number in REQUIRED
+    ]  # fmt: skip
+
+
+def _built(address: str, listed: Path) -> str:
+    """Has a server build an index of pictures, and returns its key."""
+    pairs = [
+        {"image": base64.b64encode(Path(name).read_bytes()).decode(), "label": str(number)}
+        for number, name in enumerate(listed.read_text(encoding="utf-8").splitlines())
+    ]
+    return str(posted(f"{address}/shitu-index-build", {"imageLabelPairs": pairs})["indexKey"])
 
 
 def details(options: Options, comparisons: Sequence[Comparison]) -> Details:
@@ -93,14 +132,24 @@ def _row(clients: int, figures: dict[str, list[float]], told: list[dict[str, Any
     latencies = [1000 * value for one in told for value in one["latencies"]]
     cpu = sum(one["cpu"] for one in told) / sum(one["seconds"] for one in told)
     return Comparison(
-        AREA, f"search with a JPEG of 348 px, {clients} client{'s' if clients > 1 else ''}",
+        AREA, f"search with a JPEG of 348 px, {_clients(clients)}",
         "images/s", figures[str(clients)], figures[peer],
         f"predict in a process, {peer if clients == 1 else f'{peer} of {BATCH}'}",
         required=REQUIRED[clients],
-        note=f"p95 {np.percentile(latencies, 95):.1f} ms, median "
+        note=f"p95 {_p95(told):.1f} ms, median "
         f"{statistics.median(latencies):.1f} ms; the clients took {cpu:.2f} of "
         f"{cores_allowed()} cores.",
     )  # fmt: skip
+
+
+def _clients(number: int) -> str:
+    return f"{number} client{'s' if number > 1 else ''}"
+
+
+def _p95(told: list[dict[str, Any]]) -> float:
+    """Returns milliseconds."""
+    values = [value for one in told for value in one["latencies"]]
+    return 1000 * float(np.percentile(values, 95))
 
 
 def _latencies(told: dict[int, list[dict[str, Any]]]) -> list[list[str]]:
@@ -114,55 +163,24 @@ def _latencies(told: dict[int, list[dict[str, Any]]]) -> list[list[str]]:
 
 
 def _searches(
-    clients: Answering, listed: Path, number: int, told: dict[int, list[dict[str, Any]]]
+    clients: Answering,
+    asked: dict[str, Any],
+    listed: Path,
+    number: int,
+    told: dict[int, list[dict[str, Any]]],
 ) -> float:
     """Returns searches a second."""
-    answer = clients.ask(json.dumps({"list": str(listed), "clients": number}))
+    answer = clients.ask(json.dumps({**asked, "list": str(listed), "clients": number}))
     told.setdefault(number, []).append(answer)
     return float(answer["searches"] / answer["seconds"])
 
 
-@contextmanager
-def _served(model: Path, folder: Path) -> Iterator[str]:
-    """Runs a server with a database, and yields its address."""
-    root, log = folder / "root", folder / "server.log"
-    _write_database(root / "default" / "pictures", model)
-    command = [sys.executable, "main.py", "-c", "configs/service/retrieval.yaml"]
-    for override in (
-        f"Global.output={folder}", f"Serve.model_dir={model}", f"Serve.root={root}", "Serve.port=0",
-    ):  # fmt: skip
-        command += ["-o", override]
-    with log.open("w", encoding="utf-8") as written:
-        process = subprocess.Popen(
-            command, cwd=REPOSITORY, env={**os.environ, "TOOLKIT_TOKEN": _TOKEN},
-            stdout=written, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        yield _address(process, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    until = time.monotonic() + _STARTING_SECONDS
-    while process.poll() is None and time.monotonic() < until:
-        for line in log.read_text(encoding="utf-8").splitlines():
-            if '"Ready: ' in line:
-                return str(json.loads(line)["message"]).removeprefix("Ready: ")
-        time.sleep(0.05)
-    raise SystemExit(log.read_text(encoding="utf-8")[-3000:])
-
-
 def _write_database(folder: Path, model: Path) -> None:
     """Writes random vectors, which take as long to compare as any."""
-    import shutil
-
     from toolkit.index.interface import VectorIndex
     from toolkit.serving.database_folder import create_database
     from toolkit.serving.picture_records import PictureRecord
 
-    shutil.rmtree(folder, ignore_errors=True)
     dimension = 512
     vectors = np.random.default_rng(0).standard_normal((RECORDS, dimension), dtype=np.float32)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -63,6 +65,32 @@ def test_pictures_of_one_request_stay_in_order_and_a_bad_one_is_told(
         embedder.embed(drawn(1, side=102))
     # The queue goes on.
     assert len(embedder.embed(drawn(3))) == 1
+
+
+def test_what_is_made_of_a_vector_is_made_where_it_is_computed(
+    model: Predictor, embedder: Embedder
+) -> None:
+    """A bug in it, or a picture that cannot be used, is of one request alone."""
+    pictures = [drawn(seed) for seed in range(6)]
+
+    def go_on(at: int, vector: np.ndarray) -> tuple[str, np.ndarray]:
+        if at == 3:
+            raise KeyError(at)
+        return current_thread().name, vector
+
+    asked = [embedder.embed_then(one, partial(go_on, at)) for at, one in enumerate(pictures)]
+    cut = embedder.embed_then(drawn(1, form="JPEG")[:-100], partial(go_on, 9))
+    with pytest.raises(KeyError):
+        asked.pop(3).result(10)
+    with pytest.raises(Problem, match="cannot be used"):
+        cut.result(10)
+    expected = _expected(model, pictures[:3] + pictures[4:])
+    for one, other in zip(asked, expected, strict=True):
+        thread, vector = one.result(10)
+        assert thread.startswith("batches-")
+        assert vector @ other == pytest.approx(1, abs=1e-5)
+    with pytest.raises(Problem, match="no picture"):
+        embedder.embed_then(b"words", partial(go_on, 9))
 
 
 def test_how_alike_two_vectors_are() -> None:
