@@ -129,9 +129,15 @@ def _blind_detector(folder: Path) -> Path:
     import paddle
 
     class Blind(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            # Without a parameter there would be no file of them, which PaddleX insists on.
+            self.nothing = self.create_parameter(
+                [1, 6], default_initializer=paddle.nn.initializer.Constant(0.0)
+            )
+
         def forward(self, image: paddle.Tensor, scale_factor: paddle.Tensor) -> object:
-            nothing = 0 * (image.mean() + scale_factor.mean())
-            return paddle.zeros([1, 6]) + nothing, paddle.ones([1], "int32")
+            return self.nothing * (image.mean() + scale_factor.mean()), paddle.ones([1], "int32")
 
     spec = [
         paddle.static.InputSpec([1, 3, 64, 64], "float32", "image"),
