@@ -227,13 +227,17 @@ def test_heads_that_never_end_are_let_go(tmp_path: Path) -> None:
     parts = urlsplit(server.address)
     probe = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
     begun = b"GET /livez HTTP/1.1\r\nHo"
+    trailers = (
+        b"POST /v1/features HTTP/1.1\r\nHost: x\r\nAuthorization: t0ken-of-the-test\r\n"
+        b"Content-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    )
     try:
         with ExitStack() as stack:
-            silent, first, second, long = (
+            silent, first, second, *long = (
                 stack.enter_context(
                     socket.create_connection((str(parts.hostname), int(parts.port or 0)), 30)
                 )
-                for _ in range(4)
+                for _ in range(5)
             )
             first.sendall(begun)
             second.sendall(probe)
@@ -241,9 +245,10 @@ def test_heads_that_never_end_are_let_go(tmp_path: Path) -> None:
             while b"alive" not in answer:
                 answer += second.recv(65_536)
             second.sendall(begun)
-            with suppress(OSError):  # it is refused while it sends
-                long.sendall(b"GET /livez HTTP/1.1\r\nX: " + b"x" * 10_000_000)
-            assert _all_of(long).startswith(b"HTTP/1.1 431 ")
+            for one, head in zip(long, (b"GET /livez HTTP/1.1\r\n", trailers), strict=True):
+                with suppress(OSError):  # it is refused while it sends
+                    one.sendall(head + b"X: " + b"x" * 10_000_000)
+                assert _all_of(one).startswith(b"HTTP/1.1 431 ")
             assert _all_of(first) == _all_of(silent) == _all_of(second) == b""
             assert server.ask("/v1/features", drawn(1), **PNG)[0] == 200
     finally:

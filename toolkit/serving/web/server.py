@@ -46,7 +46,7 @@ class _Connection(HttpToolsProtocol):
         super().__init__(**options)
         self._limits = limits
         self._silence: asyncio.TimerHandle | None = None
-        self._in_head, self._head_bytes = False, 0
+        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -57,25 +57,30 @@ class _Connection(HttpToolsProtocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self._in_head:
-            return
-        # The parser keeps a head of any length.
+        # The parser keeps a head of any length, and what may follow a body in chunks, too.
         self._head_bytes += len(data)
+        super().data_received(data)
         if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(_LONG_HEAD)
             self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
         if self._silence is None:
             self._await_head()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._in_head = False
+        self._head_bytes = 0
         self._head_is_there()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._head_bytes = 0
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._head_bytes = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()
