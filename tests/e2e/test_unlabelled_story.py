@@ -10,6 +10,7 @@ import yaml
 from selfsup_files import METHODS, TINY, VIEWS
 
 from dataset_tools.run_unlabelled import _parser, unlabelled_steps
+from tests.e2e.served import Served
 from toolkit import run
 from toolkit.cards.weight_sources import find_weights
 from toolkit.cards.weights import read_weights
@@ -56,7 +57,7 @@ def test_a_dataset_gives_a_number_and_every_checkpoint_can_be_searched_with(
 ):
     config = tiny(tmp_path, drawn_dataset)
     told = tell(
-        repository, "--config", config, "--output", tmp_path / "story", "-o", "Export.onnx=false",
+        repository, "--config", config, "--output", tmp_path / "story",
         "-o", "Train.save_interval=1",
     )  # fmt: skip
     assert told.returncode == 0, told.stdout + told.stderr
@@ -70,6 +71,14 @@ def test_a_dataset_gives_a_number_and_every_checkpoint_can_be_searched_with(
     }.items():
         own = [f"Global.mode={mode}", f"Global.output={tmp_path / mode}", *settings]
         assert run(load_config(config, own)).passed, mode
+    pytest.importorskip("fastapi")
+    server = Served(tmp_path / "root", tmp_path / "served", f"Serve.model_dir={export}")
+    try:
+        picture = (drawn_dataset / "images/0_0.png").read_bytes()
+        status, told = server.ask("/v1/features", picture, **{"Content-Type": "image/png"})
+        assert (status, told["dimension"]) == (200, 8)
+    finally:
+        server.kill()
 
 
 def test_every_step_is_a_whole_configuration(repository, tmp_path):

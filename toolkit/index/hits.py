@@ -25,14 +25,13 @@ def hits_of(
         records: id and record by row; a row that is not here is left out.
         threshold: lowest score; None for any.
     """
-    scores = similarity.scores(closeness)
-    distances = similarity.distances(closeness)
+    scores, distances = similarity.told(closeness)
     least = -np.inf if threshold is None else threshold
     return [
         [
-            Hit(records[row][0], score, distance, records[row][1])
+            Hit(found[0], score, distance, found[1])
             for score, distance, row in zip(*its, strict=True)
-            if row in records and score >= least
+            if score >= least and (found := records.get(row)) is not None
         ]
         for its in zip(scores.tolist(), distances.tolist(), rows.tolist(), strict=True)
     ]

@@ -96,23 +96,26 @@ class Similarity:
         ready = np.empty(given.shape, np.float32)
         for start in range(0, len(given), _ROWS_AT_ONCE):
             piece = slice(start, start + _ROWS_AT_ONCE)
-            ready[piece] = self._floats(given[piece], what, start)
+            self._write_floats(given[piece], ready[piece], what, start)
         return ready
 
-    def _floats(self, given: NDArray[Any], what: str, start: int) -> NDArray[Any]:
+    def _write_floats(
+        self, given: NDArray[Any], ready: NDArray[np.float32], what: str, start: int
+    ) -> None:
         values = given.astype(np.float64)
         lengths = np.sqrt(np.einsum("ij,ij->i", values, values))
         # A length beyond this has products that float32 cannot hold.
-        bad = ~(lengths < 1e18)
+        good = lengths < 1e18
         if self.metric == "cosine":
-            bad |= lengths == 0
-        if bad.any():
-            row = int(np.argmax(bad))
+            good &= lengths > 0
+        if not good.all():
+            row = int(np.argmin(good))
             raise VectorIndexError(
                 f"The {what} vector number {start + row} has the length {lengths[row]:g}; every "
                 "number must be finite, and under cosine one must not be 0."
             )
-        return values / lengths[:, None] if self.metric == "cosine" else values
+        scale = lengths[:, None] if self.metric == "cosine" else 1.0
+        np.divide(values, scale, out=ready, casting="same_kind")
 
     def closeness(self, queries: NDArray[Any], vectors: NDArray[Any]) -> Closeness:
         """Compares each query with vectors of its own.
@@ -134,22 +137,18 @@ class Similarity:
         products: Closeness = np.einsum("qd,qkd->qk", queries, vectors)
         return products
 
-    def distances(self, closeness: Closeness) -> NDArray[np.float64]:
-        """Returns what `Hit.distance` says, from closeness."""
+    def told(self, closeness: Closeness) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns what `Hit.score` and `Hit.distance` say, from closeness."""
         values = closeness.astype(np.float64)
         if self.metric == "cosine":
-            return 1 - np.clip(values, -1, 1)
-        return np.sqrt(np.maximum(-values, 0)) if self.metric == "l2" else -values
-
-    def scores(self, closeness: Closeness) -> NDArray[np.float64]:
-        """Returns what `Hit.score` says, from closeness."""
-        if self.metric == "cosine":
-            return np.clip(closeness.astype(np.float64), -1, 1)
+            cosines = np.clip(values, -1, 1)
+            return cosines, 1 - cosines
         if self.metric == "l2":
-            return 1 / (1 + self.distances(closeness))
+            distances = np.sqrt(np.maximum(-values, 0))
+            return 1 / (1 + distances), distances
         if self.metric == "hamming":
-            return 1 - self.distances(closeness) / self.dimension
-        return closeness.astype(np.float64)
+            return 1 + values / self.dimension, -values
+        return values, -values
 
     def _said(self) -> str:
         return f"{self.dimension} {'bits' if self.is_binary else 'numbers'}, {self.metric}"

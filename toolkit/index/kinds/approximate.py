@@ -35,6 +35,8 @@ class Approximate:
     ) -> None:
         self.similarity, self.index = similarity, index
         self.effort, self.candidates = effort, candidates
+        # What FAISS is told for an effort without a filter; making it takes as long as two hits.
+        self._unfiltered: tuple[int, Any] = (0, None)
 
     @property
     def size(self) -> int:
@@ -59,7 +61,12 @@ class Approximate:
             # farther apart, so somewhat more has to be looked at for as much recall.
             wider = _WIDER * effort * selection.size / selection.count
             effort = min(int(wider) + 1, self.most_effort)
-        parameters = self.parameters(effort, selection)
+            parameters = self.parameters(effort, selection)
+        else:
+            made_for, parameters = self._unfiltered
+            if made_for != effort:
+                parameters = self.parameters(effort, None)
+                self._unfiltered = (effort, parameters)
         values, positions = self.index.search(queries, k, params=parameters)
         closeness = np.asarray(values, np.float32)
         if self.similarity.metric in ("l2", "hamming"):
