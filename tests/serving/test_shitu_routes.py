@@ -48,6 +48,22 @@ def test_paddlex_routes(client: TestClient) -> None:
         assert answer.status_code == answer.json()["errorCode"] == 422
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_the_whole_picture_is_a_box_the_right_way_up(
+    client: TestClient, form: str, orientation: int
+) -> None:
+    exif, written = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.new("RGB", (40, 20), "green").save(written, form, exif=exif)
+    text = as_text(written.getvalue())
+    pairs = {"imageLabelPairs": [{"image": text, "label": "green"}]}
+    key = client.post("/shitu-index-build", json=pairs).json()["result"]["indexKey"]
+    answer = client.post("/shitu-infer", json={"image": text, "indexKey": key}).json()
+    (box,) = answer["result"]["detectedObjects"]
+    assert box["bbox"] == ([0, 0, 20, 40] if orientation == 6 else [0, 0, 40, 20])
+
+
 class _LeftHalf:
     """A detector that is sure of the left half of every picture, less of the right, and knows when
     there is nothing: where the first pixel is black."""

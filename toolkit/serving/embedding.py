@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.header import DecodeError, read_header
+from toolkit.data.header import DecodeError, Header, read_header
 from toolkit.inference.pipeline import PICTURES_A_PASS
 from toolkit.inference.predictor import Predictor
 from toolkit.inference.result import FeatureResult
@@ -133,8 +133,8 @@ class Embedder:
         """Answers who waits, and ends."""
         self._batches.close()
 
-    def check(self, picture: bytes) -> None:
-        """Looks at the header, so that what cannot be used takes nobody's place in the queue.
+    def check(self, picture: bytes) -> Header:
+        """Returns the header, so that what cannot be used takes nobody's place in the queue.
 
         Raises:
             Problem: it is no picture, or too large.
@@ -149,6 +149,7 @@ class Embedder:
                 f"The picture has {header.width} x {header.height} = {count:,} pixels; at most "
                 f"{self.max_pixels:,} (Serve.max_pixels) are decoded. Scale it down.",
             )
+        return header
 
     def _run(self, batch: "Sequence[_Asked[Any]]") -> list[Any]:
         results = self._computed([asked.picture for asked in batch])

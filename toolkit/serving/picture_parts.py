@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from toolkit.data.rgb import swaps_sides
 from toolkit.serving.problems import Kind, Problem
 from toolkit.serving.service import Service
 
@@ -43,7 +44,12 @@ def parts_of(service: Service, picture: bytes, boxes: object, threshold: float) 
     Raises:
         Problem: the picture cannot be decoded, or the boxes are malformed.
     """
-    service.embedder.check(picture)
+    header = service.embedder.check(picture)
+    if boxes is None and service.detector is None and header.format == "JPEG":
+        # Its size is known without its pixels; others may say behind them which side is up.
+        sides = (header.width, header.height)
+        width, height = sides[::-1] if swaps_sides(header.orientation) else sides
+        return [Part((0, 0, width, height), picture)]
     pixels = service.decoder.pixels(picture)
     height, width = pixels.shape[:2]
     if boxes is not None:
