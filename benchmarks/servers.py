@@ -73,7 +73,8 @@ def paddlex_server(model: Path, folder: Path) -> Iterator[str]:
         return f"http://127.0.0.1:{port}" if _READY in line else None
 
     quiet = {"PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
-    with _running(command, quiet, folder / "paddlex.log", address) as found:
+    # It keeps its indexes in .index, wherever it is started.
+    with _running(command, quiet, folder / "paddlex.log", address, folder) as found:
         yield found
 
 
@@ -92,12 +93,13 @@ def _running(
     variables: Mapping[str, str],
     log: Path,
     address: Callable[[str], str | None],
+    inside: Path = REPOSITORY,
 ) -> Iterator[str]:
     """Runs a server until the block ends, and yields the address that a line of its log tells."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as written:
         process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=os.environ | variables,
+            command, cwd=inside, env=os.environ | variables,
             stdout=written, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
