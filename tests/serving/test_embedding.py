@@ -89,8 +89,27 @@ def test_what_is_made_of_a_vector_is_made_where_it_is_computed(
         thread, vector = one.result(10)
         assert thread.startswith("batches-")
         assert vector @ other == pytest.approx(1, abs=1e-5)
+
+
+def test_a_header_is_not_read_by_who_hands_the_picture_in(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be made to take seconds, and who hands it in speaks to all clients."""
+    threads, check = list[str](), embedder.check
+
+    def watched(picture: bytes) -> object:
+        threads.append(current_thread().name)
+        return check(picture)
+
+    monkeypatch.setattr(embedder, "check", watched)
+    asked = [embedder.embed_then(one, len) for one in (drawn(1), b"words", drawn(2, side=102))]
+    assert asked[0].result(10) == embedder.dimension
     with pytest.raises(Problem, match="no picture"):
-        embedder.embed_then(b"words", partial(go_on, 9))
+        asked[1].result(10)
+    with pytest.raises(Problem, match="pixels"):
+        asked[2].result(10)
+    assert len(threads) == 3
+    assert all(name.startswith("batches-") for name in threads)
 
 
 def test_how_alike_two_vectors_are() -> None:

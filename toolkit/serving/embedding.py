@@ -108,16 +108,15 @@ class Embedder:
             go_on: takes the vector of length 1; brief, as others wait for its thread.
 
         Raises:
-            Problem: the picture is too large or none at all, or too many wait. What else goes wrong
-                is raised by the future.
+            Problem: too many wait. What else goes wrong is raised by the future: a header can be
+                made to take seconds to read, and whoever calls may have others to answer.
         """
-        self.check(picture)
-        return self._batches.submit(_Asked(picture, go_on))
+        return self._batches.submit(_Asked(picture, go_on, is_checked=False))
 
     def _embedded(self, pictures: Sequence[bytes]) -> list[Vector]:
         futures = list[Future[Vector]]()
         try:
-            futures += [self._batches.submit(_Asked(picture, _kept)) for picture in pictures]
+            futures += [self._batches.submit(_Asked(picture, _as_it_is)) for picture in pictures]
             return [future.result(self._timeout) for future in futures]
         except FutureTimeoutError:
             raise Problem(
@@ -152,8 +151,20 @@ class Embedder:
         return header
 
     def _run(self, batch: "Sequence[_Asked[Any]]") -> list[Any]:
-        results = self._computed([asked.picture for asked in batch])
-        return [asked.answer(result) for asked, result in zip(batch, results, strict=True)]
+        refused = [None if asked.is_checked else self._refusal(asked.picture) for asked in batch]
+        pictures = [asked.picture for asked, why in zip(batch, refused, strict=True) if why is None]
+        results = iter(self._computed(pictures) if pictures else ())
+        return [
+            asked.answer(next(results)) if why is None else why
+            for asked, why in zip(batch, refused, strict=True)
+        ]
+
+    def _refusal(self, picture: bytes) -> Problem | None:
+        try:
+            self.check(picture)
+        except Problem as problem:
+            return problem
+        return None
 
     def _computed(self, pictures: Sequence[bytes]) -> Iterable[FeatureResult]:
         if self._side_by_side:
@@ -178,6 +189,7 @@ class _Asked(Generic[_Answer]):
 
     picture: bytes
     go_on: Callable[[Vector], _Answer]
+    is_checked: bool = True
 
     def answer(self, result: FeatureResult) -> _Answer | Exception:
         if result.feature is None:
@@ -188,7 +200,7 @@ class _Asked(Generic[_Answer]):
             return error
 
 
-def _kept(vector: Vector) -> Vector:
+def _as_it_is(vector: Vector) -> Vector:
     return vector
 
 

@@ -164,10 +164,10 @@ class _Search:
             said = f"k is {self.options.k}; at most {most} are found."
             raise Problem(Kind.WRONG_VALUE, said)
         if self.options.detect:
-            return await workers.run(lambda: self._detected(form))
+            return await workers.run(lambda: self._by_detector(form))
         return await with_vector(form, self.service, self.client, workers, self._found)
 
-    def _detected(self, form: PictureForm) -> dict[str, Any]:
+    def _by_detector(self, form: PictureForm) -> dict[str, Any]:
         part, *_ = _detected(self.service, form.picture("image", self.service, self.client))
         (vector,) = self.service.embedder.embed(part.picture)
         return self._found(vector) | {"box": list(part.corners)}
